@@ -1,0 +1,34 @@
+#pragma once
+
+#include <glib.h>
+
+/**
+ * What happens in the daemon, as a bounded line of numbered events that any number of listeners
+ * read at their own pace.
+ *
+ * The daemon adds; GET /events sends. The last HEARTH_WEB_EVENTS_KEPT are held, so that a listener
+ * that comes back says what it saw last and gets the rest; one that was away for longer is told so
+ * and starts from a snapshot. Adding never blocks on a listener. Ids are "RUN-NUMBER": RUN is drawn
+ * at random for each line, so an id of an earlier daemon is never taken for one of this.
+ *
+ * Safe from any thread. The line outlives every server that sends from it.
+ *
+ * Names the pages and the command know: `job` (the job's dictionary as in server.h, at every change
+ * of state and about twice a second while it moves), `device` (likewise), `device-gone` (id s),
+ * `tree` (sequence t: the change log grew), `problem` (message s).
+ */
+typedef struct HearthWebEvents HearthWebEvents;
+
+/** Events held for listeners that come back. */
+#define HEARTH_WEB_EVENTS_KEPT 1024
+
+HearthWebEvents *hearth_web_events_new(void);
+/** As hearth_web_events_close(), then frees; no listener may be left. */
+void hearth_web_events_free(HearthWebEvents *events);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthWebEvents, hearth_web_events_free)
+
+/** Adds an event; `value` is a{sv}, a floating one is taken. `name` is [a-z-]. */
+void hearth_web_events_add(HearthWebEvents *events, const char *name, GVariant *value);
+
+/** Wakes every listener for good: their waits return FALSE from now on. */
+void hearth_web_events_close(HearthWebEvents *events);
