@@ -13,9 +13,9 @@
  *
  * Safe from any thread. The line outlives every server that sends from it.
  *
- * Names the pages and the command know: `job` (the job's dictionary as in server.h, at every change
- * of state and about twice a second while it moves), `device` (likewise), `device-gone` (id s),
- * `tree` (sequence t: the change log grew), `problem` (message s).
+ * Names the pages and the command know: `job` and `device` (the dictionary as in server.h, keyed by
+ * its id, at every change), `device-gone` (id s), `problem` (message s). The server adds `tree`
+ * (sequence t) by itself when the change log has grown.
  */
 typedef struct HearthWebEvents HearthWebEvents;
 
@@ -27,8 +27,14 @@ HearthWebEvents *hearth_web_events_new(void);
 void hearth_web_events_free(HearthWebEvents *events);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthWebEvents, hearth_web_events_free)
 
-/** Adds an event; `value` is a{sv}, a floating one is taken. `name` is [a-z-]. */
-void hearth_web_events_add(HearthWebEvents *events, const char *name, GVariant *value);
+/**
+ * Adds an event. `name` is [a-z-]; `value` is a{sv}, a floating one is taken. With a `key` it takes
+ * the place of an earlier event of that name and key that is still held: a job may tell of its
+ * progress as often as it likes, and a listener gets what is newest when it next looks, at most
+ * twice a second.
+ */
+void hearth_web_events_add(HearthWebEvents *events, const char *name, const char *key,
+                           GVariant *value);
 
 /** Wakes every listener for good: their waits return FALSE from now on. */
 void hearth_web_events_close(HearthWebEvents *events);
