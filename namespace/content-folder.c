@@ -40,8 +40,7 @@ static gboolean fail(GError **error, int number, const char *what, const HearthC
                             hearth_content_id_to_text(id, text));
 }
 
-/* --- Putting: data, then names, then folders ----------------------------------------------------
- */
+/* --- Putting: data, then names, then folders --- */
 
 static gboolean write_list(const HearthContentPut *put, GError **error)
 {
@@ -154,8 +153,7 @@ static gboolean folder_put(HearthContentEngine *base, const HearthContentPut *pu
     return flush_folders(engine, puts, count, error);
 }
 
-/* --- Getting -------------------------------------------------------------------------------------
- */
+/* --- Getting --- */
 
 static int open_uncached(FolderEngine *engine, const char *path)
 {
@@ -244,8 +242,7 @@ static gboolean folder_put_list(HearthContentEngine *base, const HearthContentId
     return hearth_replace_file(full, list->data, list->len, 0440, error);
 }
 
-/* --- Listing and deleting ------------------------------------------------------------------------
- */
+/* --- Listing and deleting --- */
 
 static gboolean id_of_entry(guint folder, const char *name, HearthContentId *ret_id)
 {

@@ -8,7 +8,7 @@
  * mount), and the upkeep of what is stored (gc, scrub and fsck of the store).
  */
 
-/* --- Upkeep ----------------------------------------------------------------------------------- */
+/* --- Upkeep --- */
 
 /** Size of a stored content in bytes; HEARTH_ERROR_NOT_FOUND if it is not stored. */
 gboolean hearth_contents_stat(HearthContents *contents, const HearthContentId *id, gint64 *ret_size,
@@ -54,8 +54,7 @@ gboolean hearth_contents_is_bad(HearthContents *contents, const HearthContentId 
 HearthBlockList *hearth_contents_blocks(HearthContents *contents, const HearthContentId *id,
                                         GError **error);
 
-/* --- Writing anywhere (the mount) ---------------------------------------------------------------
- */
+/* --- Writing anywhere (the mount) --- */
 
 /**
  * A writer that begins with the first `size` bytes of `base` (checked as they are taken; shared

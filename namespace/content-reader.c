@@ -44,8 +44,7 @@ struct HearthContentReader {
     int fd;
 };
 
-/* --- The cache of what was checked
- * ---------------------------------------------------------------- */
+/* --- The cache of what was checked --- */
 
 static guint id_hash(gconstpointer id)
 {
@@ -162,8 +161,7 @@ static Checked *add(HearthCheckedBlocks *blocks, Checked *fresh)
     return checked;
 }
 
-/* --- Opening
- * ---------------------------------------------------------------------------------------- */
+/* --- Opening --- */
 
 static Checked *checked_new(HearthContents *contents, const HearthContentId *id, gint64 size,
                             GError **error)
@@ -236,8 +234,7 @@ const HearthBlockList *hearth_content_reader_list(const HearthContentReader *rea
     return reader->checked != NULL ? reader->checked->list : NULL;
 }
 
-/* --- Checking
- * ---------------------------------------------------------------------------------------- */
+/* --- Checking --- */
 
 /* A content without a list: cut and hashed whole, its name tells. */
 static gboolean matches_name(HearthContentReader *reader, gboolean *ret_matches, GError **error)

@@ -235,8 +235,7 @@ int hearth_content_writer_fd(const HearthContentWriter *writer)
     return writer->fd;
 }
 
-/* --- Staged contents
- * ------------------------------------------------------------------------------ */
+/* --- Staged contents --- */
 
 static gboolean is_stored_whole(const HearthStagedContent *staged)
 {

@@ -13,8 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* --- Opening -------------------------------------------------------------------------------------
- */
+/* --- Opening --- */
 
 /* What a killed process left behind. Only the holder of the spool's lock may do so: another process
  * that merely looks (fsck) must not take the files of one at work. */
@@ -75,8 +74,7 @@ void hearth_contents_close(HearthContents *contents)
     g_free(contents);
 }
 
-/* --- Publishing
- * ------------------------------------------------------------------------------------ */
+/* --- Publishing --- */
 
 static HearthContentPut put_of(const HearthStagedContent *staged)
 {
@@ -123,8 +121,7 @@ gboolean hearth_contents_publish(HearthContents *contents, HearthStagedContent *
     return good;
 }
 
-/* --- Upkeep
- * ------------------------------------------------------------------------------------------ */
+/* --- Upkeep --- */
 
 gboolean hearth_contents_stat(HearthContents *contents, const HearthContentId *id, gint64 *ret_size,
                               GError **error)
@@ -178,8 +175,7 @@ gboolean hearth_contents_space(HearthContents *contents, guint64 *ret_free, guin
     return contents->engine->ops->space(contents->engine, ret_free, ret_total, error);
 }
 
-/* --- Lists and verifying
- * ------------------------------------------------------------------------------ */
+/* --- Lists and verifying --- */
 
 HearthBlockList *hearth_contents_kept_list(HearthContents *contents, const HearthContentId *id,
                                            GError **error)

@@ -45,7 +45,7 @@ HearthId hearth_store_incarnation(HearthStore *store);
 /** Returns once every change that returned before this call is durable. */
 gboolean hearth_store_sync(HearthStore *store, GError **error);
 
-/* --- Looking ------------------------------------------------------------------------------- */
+/* --- Looking --- */
 
 gboolean hearth_store_get(HearthStore *store, gint64 ino, HearthObject *ret_object, GError **error);
 gboolean hearth_store_lookup(HearthStore *store, gint64 parent, const char *name,
@@ -85,7 +85,7 @@ typedef struct {
 /** Kept by the store, never counted by a scan. */
 gboolean hearth_store_counts(HearthStore *store, HearthStoreCounts *ret_counts, GError **error);
 
-/* --- Changing ------------------------------------------------------------------------------ */
+/* --- Changing --- */
 
 /** `origin` tags the changes a part makes itself, so that its own listener can tell them apart. */
 typedef guint HearthOrigin;
@@ -154,7 +154,7 @@ typedef struct {
 gboolean hearth_store_add_file(HearthStore *store, const HearthNewFile *file, HearthOrigin origin,
                                HearthObject *ret_object, GError **error);
 
-/* --- Attributes ----------------------------------------------------------------------------- */
+/* --- Attributes --- */
 
 /** Replaces the attributes of the current version; `attributes` is a{sv}. */
 gboolean hearth_store_set_attributes(HearthStore *store, gint64 ino, GVariant *attributes,
@@ -162,7 +162,7 @@ gboolean hearth_store_set_attributes(HearthStore *store, gint64 ino, GVariant *a
 /** a{sv}, (transfer full); empty when there are none. */
 GVariant *hearth_store_attributes(HearthStore *store, gint64 ino, GError **error);
 
-/* --- History and trash ------------------------------------------------------------------------ */
+/* --- History and trash --- */
 
 typedef struct {
     guint64 version; /* from 1 */
@@ -197,8 +197,7 @@ gboolean hearth_store_trash_restore(HearthStore *store, gint64 ino, HearthOrigin
 gboolean hearth_store_trash_empty(HearthStore *store, gint64 before_ns, guint64 *ret_count,
                                   GError **error);
 
-/* --- Change log ---------------------------------------------------------------------------------
- */
+/* --- Change log --- */
 
 typedef enum {
     HEARTH_CHANGE_CREATED = 1,
@@ -238,8 +237,7 @@ guint hearth_store_watch(HearthStore *store, HearthChangeFunc func, gpointer dat
 /** Returns when no call of `func` is under way. Cancelling an id twice is safe. */
 void hearth_store_unwatch(HearthStore *store, guint id);
 
-/* --- Ledger: what was imported from where (DESIGN.md section 7)
- * ----------------------------------- */
+/* --- Ledger: what was imported from where (DESIGN.md section 7) --- */
 
 typedef struct HearthLedgerEntry {
     const char *source; /* device id */
@@ -263,8 +261,7 @@ gboolean hearth_store_ledger_mark_removed(HearthStore *store, const HearthLedger
 /** Some object in the tree or trash with that content: its ino, or 0. */
 gint64 hearth_store_find_content(HearthStore *store, const HearthContentId *id, GError **error);
 
-/* --- Upkeep -------------------------------------------------------------------------------------
- */
+/* --- Upkeep --- */
 
 /** Called now and then during long work; FALSE stops it (HEARTH_ERROR_CANCELLED). `done` and
  * `total` count what the function's comment says. */

@@ -12,7 +12,7 @@
 /* Deepest nesting that is read: far more than any request of ours, far less than a stack holds. */
 #define DEPTH_MAX 32
 
-/* --- Printing -------------------------------------------------------------------------------- */
+/* --- Printing --- */
 
 typedef struct {
     GString *out;
@@ -199,7 +199,7 @@ char *hearth_json_print_pretty(GVariant *value)
     return g_string_free(printer.out, FALSE);
 }
 
-/* --- Reading --------------------------------------------------------------------------------- */
+/* --- Reading --- */
 
 /* What may stand outside of strings: the library also takes comments and other quotes, which would
  * hide brackets from the count below. */

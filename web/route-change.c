@@ -13,8 +13,7 @@
 #define FILE_MODE 0644
 #define FOLDER_MODE 0755
 
-/* --- Finding what a change is about ------------------------------------------------------------
- */
+/* --- Finding what a change is about --- */
 
 /* The folder that holds the last name of `path`, which is not the root. `ret_name` borrows. */
 static gboolean walk_parent(HearthStore *store, const char *path, HearthObject *ret_parent,
@@ -81,8 +80,7 @@ static gboolean reply_entry(HearthRequest *request, guint status, const HearthOb
     return TRUE;
 }
 
-/* --- PUT: one file of any size ------------------------------------------------------------------
- */
+/* --- PUT: one file of any size --- */
 
 typedef struct {
     char *path;
@@ -239,8 +237,7 @@ static gboolean put_tree(HearthRequest *request, HearthReply *reply, GError **er
 
 static const HearthUpload PUT_UPLOAD = {put_begin, put_write, put_end};
 
-/* --- POST: mkdir, move, restore ----------------------------------------------------------------
- */
+/* --- POST: mkdir, move, restore --- */
 
 static gboolean flag(GVariant *body, const char *key)
 {
@@ -329,8 +326,7 @@ static gboolean post_tree(HearthRequest *request, HearthReply *reply, GError **e
     return FALSE;
 }
 
-/* --- DELETE ------------------------------------------------------------------------------------
- */
+/* --- DELETE --- */
 
 static gboolean delete_tree(HearthRequest *request, HearthReply *reply, GError **error)
 {

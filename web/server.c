@@ -27,7 +27,7 @@
 /* Bytes of a refused body that are read so that the client gets to the answer. */
 #define SWALLOW_MAX (64 * 1024 * 1024)
 
-/* --- One request ------------------------------------------------------------------------------ */
+/* --- One request --- */
 
 static enum MHD_Result answer_problem(HearthRequest *request, const GError *problem,
                                       const char *allow, gboolean close)
@@ -150,7 +150,7 @@ static void on_log(void *data, const char *format, va_list arguments)
     g_debug("http: %s", g_strchomp(line));
 }
 
-/* --- Listeners -------------------------------------------------------------------------------- */
+/* --- Listeners --- */
 
 /* Serves from `socket`, which stays the caller's. */
 static gboolean serve(HearthListener *listener, GSocket *socket, GError **error)
@@ -250,7 +250,7 @@ static void close_listener(HearthListener *listener)
     g_clear_pointer(&listener->socket_path, g_free);
 }
 
-/* --- The server ------------------------------------------------------------------------------- */
+/* --- The server --- */
 
 /* From a thread of the store. */
 static gboolean on_change(const HearthChange *change, gpointer data)
