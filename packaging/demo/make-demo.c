@@ -18,10 +18,10 @@
 #include "packaging/demo/wave.h"
 
 enum {
-    WIDTH = 1600, /* pixels of a JPEG */
-    HEIGHT = 1200,
-    RAW_WIDTH = 800, /* of the RAW: not compressed, so smaller */
-    RAW_HEIGHT = 600,
+    WIDTH = 1200, /* pixels of a JPEG */
+    HEIGHT = 900,
+    RAW_WIDTH = 600, /* of the RAW: not compressed, so smaller */
+    RAW_HEIGHT = 450,
 };
 
 #define CAMERA "DCIM/100HEART"
