@@ -31,9 +31,9 @@ struct HearthStagedContent {
 
 /** Which blocks this process has checked (content-reader.c). */
 HearthCheckedBlocks *hearth_checked_blocks_new(void);
-void hearth_checked_blocks_free(HearthCheckedBlocks *checked);
+void hearth_checked_blocks_free(HearthCheckedBlocks *blocks);
 /** Whoever opens `id` from now on checks it anew: its file is another. */
-void hearth_checked_blocks_forget(HearthCheckedBlocks *checked, const HearthContentId *id);
+void hearth_checked_blocks_forget(HearthCheckedBlocks *blocks, const HearthContentId *id);
 
 /** The valid kept list, or NULL without `error` if there is none or it is damaged. */
 HearthBlockList *hearth_contents_kept_list(HearthContents *contents, const HearthContentId *id,
