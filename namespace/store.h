@@ -207,6 +207,9 @@ typedef enum {
     HEARTH_CHANGE_TRASHED,
     HEARTH_CHANGE_RESTORED,
     HEARTH_CHANGE_FORGOTTEN, /* removed from the trash for good */
+    /* Never in the log, only to watchers: the disk refused a group, and changes that were announced
+     * above `sequence` are undone. Forget whatever was cached. A sync tells the reason. */
+    HEARTH_CHANGE_LOST,
 } HearthChangeKind;
 
 typedef struct {
