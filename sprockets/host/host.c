@@ -60,33 +60,32 @@ static HearthSprocketLimits fill_limits(const HearthSprocketLimits *given,
     return limits;
 }
 
-/* The folder of the running program: an installed tree and a build tree have the same shape. */
-static char *program_folder(void)
+/*
+ * A file that belongs to this program: beside it, as in a build tree, or where an installation with
+ * the same prefix has it. The prefix is not compiled in, so that a package may choose it.
+ */
+static char *find_beside(const char *near, const char *installed)
 {
     g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-    return program ? g_path_get_dirname(program) : g_strdup(".");
+    g_autofree char *folder = g_path_get_dirname(program ? program : ".");
+    g_autofree char *first = g_build_filename(folder, near, NULL);
+    if (g_file_test(first, G_FILE_TEST_EXISTS))
+        return g_steal_pointer(&first);
+    return g_build_filename(folder, "..", installed, NULL);
 }
 
 static char *find_runner(const HearthSprocketOptions *options)
 {
-    if (options->runner)
-        return g_strdup(options->runner);
-    g_autofree char *folder = program_folder();
-    g_autofree char *beside = g_build_filename(folder, "hearth-sprocket", NULL);
-    if (g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE))
-        return g_steal_pointer(&beside);
-    return g_strdup(HEARTH_LIBDIR "/hearth/hearth-sprocket");
+    return options->runner
+               ? g_strdup(options->runner)
+               : find_beside("hearth-sprocket", HEARTH_LIBEXECDIR "/hearth/hearth-sprocket");
 }
 
 static char *find_folder(const HearthSprocketOptions *options)
 {
-    if (options->folder)
-        return g_strdup(options->folder);
-    g_autofree char *folder = program_folder();
-    g_autofree char *near = g_build_filename(folder, "..", "lib", "hearth", "sprockets", NULL);
-    if (g_file_test(near, G_FILE_TEST_IS_DIR))
-        return g_steal_pointer(&near);
-    return g_strdup(HEARTH_LIBDIR "/hearth/sprockets");
+    return options->folder
+               ? g_strdup(options->folder)
+               : find_beside("../lib/hearth/sprockets", HEARTH_LIBDIR "/hearth/sprockets");
 }
 
 static int compare_paths(gconstpointer a, gconstpointer b)
