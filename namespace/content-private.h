@@ -72,3 +72,7 @@ HearthContentWriter *hearth_content_writer_new_from(HearthContents *contents,
 gboolean hearth_content_writer_pwrite(HearthContentWriter *writer, const void *data, gsize size,
                                       gint64 offset, GError **error);
 gboolean hearth_content_writer_truncate(HearthContentWriter *writer, gint64 size, GError **error);
+
+/** Takes a staged content that was not published back into a writer, to change it further; `staged`
+ * is still to be freed. HEARTH_ERROR_BUSY if it has no spool file of its own any more. */
+HearthContentWriter *hearth_content_writer_resume(HearthStagedContent *staged, GError **error);

@@ -275,6 +275,22 @@ HearthStagedContent *hearth_content_writer_finish(HearthContentWriter *writer, G
     return staged;
 }
 
+HearthContentWriter *hearth_content_writer_resume(HearthStagedContent *staged, GError **error)
+{
+    if (staged->name == NULL || staged->fd < 0) {
+        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_BUSY, "a stored content cannot be changed");
+        return NULL;
+    }
+    HearthContentWriter *writer = g_new0(HearthContentWriter, 1);
+    writer->contents = staged->contents;
+    writer->hasher = hearth_block_hasher_new();
+    writer->fd = hearth_steal_fd(&staged->fd);
+    writer->name = g_steal_pointer(&staged->name);
+    writer->size = staged->size;
+    writer->scheduled = staged->size;
+    return writer;
+}
+
 void hearth_staged_content_free(HearthStagedContent *staged)
 {
     if (staged == NULL)
