@@ -246,8 +246,14 @@ static gboolean is_stored_whole(const HearthStagedContent *staged)
 
 static void drop_spool_file(HearthStagedContent *staged)
 {
-    if (staged->name != NULL)
-        unlinkat(staged->contents->spool, staged->name, 0);
+    if (staged->name == NULL)
+        return;
+    unlinkat(staged->contents->spool, staged->name, 0);
+    if (staged->list != NULL) {
+        /* Beside it if publishing failed on its way. */
+        g_autofree char *list = g_strconcat(staged->name, ".blocks", NULL);
+        unlinkat(staged->contents->spool, list, 0);
+    }
     g_clear_pointer(&staged->name, g_free);
 }
 
