@@ -74,10 +74,12 @@ void hearth_trash_row_clear(HearthTrashRow *row);
 /** A match of find. */
 typedef struct {
     HearthObject object;
-    guint64 sequence;
     char *path; /* (owned) */
 } HearthMatchRow;
 void hearth_match_row_clear(HearthMatchRow *row);
+
+/** A search under way; belongs to one thread at a time. */
+typedef struct HearthFind HearthFind;
 
 typedef struct {
     const char *state; /* folder */
@@ -170,11 +172,13 @@ struct HearthMetadataEngine {
 
     /** Makes every group durable that was committed before the call. */
     gboolean (*harden)(HearthMetadata *metadata, GError **error);
-    /** Appends matches (HearthMatchRow) with a sequence below `below`, newest first, at most
-     * `limit`; looks at a bounded number of objects. `ret_below` is where to go on, 0: at the end.
-     */
-    gboolean (*find)(HearthMetadata *metadata, const HearthQuery *query, guint64 below, guint limit,
-                     GArray *rows, guint64 *ret_below, GError **error);
+    /** Starts a search for objects in the tree; `query` must outlive it. */
+    HearthFind *(*find_open)(HearthMetadata *metadata, const HearthQuery *query, GError **error);
+    /** Appends up to `limit` HearthMatchRow, newest object first; looks at a bounded number of
+     * objects, so there may be none though more come. `ret_more` FALSE: that was the end. */
+    gboolean (*find_next)(HearthFind *find, guint limit, GArray *rows, gboolean *ret_more,
+                          GError **error);
+    void (*find_close)(HearthFind *find);
     /** Contents that versions refer to, each once, by ascending id above `after`: appends up to
      * `limit` HearthVersion to `rows`, whose `version` is the ino of an object that has it. */
     gboolean (*contents)(HearthMetadata *metadata, const HearthContentId *after, guint limit,

@@ -41,7 +41,7 @@ struct HearthMount {
     GQueue kept_order; /* of Kept (borrowed), oldest at the head */
 };
 
-/* --- mount.c: what several operations need ------------------------------------------------------- */
+/* --- mount.c: what several operations need --- */
 
 /** Replies with the errno of `error`, which may be NULL (EIO). */
 void hearth_mount_reply_error(fuse_req_t req, const GError *error);
@@ -54,7 +54,7 @@ void hearth_mount_fill_stat(HearthMount *mount, const HearthObject *object, stru
 void hearth_mount_fill_entry(HearthMount *mount, const HearthObject *object,
                              struct fuse_entry_param *ret_entry);
 
-/* --- mount-node.c: open files ---------------------------------------------------------------------- */
+/* --- mount-node.c: open files --- */
 
 /** The node of an open file, made if it is the first open. Give back with release. */
 HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *object);
@@ -99,13 +99,13 @@ void hearth_mount_commit_all(HearthMount *mount);
  */
 gboolean hearth_mount_keeps_pages(HearthMount *mount, gint64 ino, const HearthContentId *content);
 
-/* --- mount-notify.c: changes by others ---------------------------------------------------------------- */
+/* --- mount-notify.c: changes by others --- */
 
 HearthMountNotifier *hearth_mount_notifier_new(HearthMount *mount);
 /** Returns when its thread has ended; the session's loop must have ended or still run. */
 void hearth_mount_notifier_free(HearthMountNotifier *notifier);
 
-/* --- Operations, by file --------------------------------------------------------------------------- */
+/* --- Operations, by file --- */
 
 void hearth_mount_add_file_operations(struct fuse_lowlevel_ops *ops);
 void hearth_mount_add_dir_operations(struct fuse_lowlevel_ops *ops);

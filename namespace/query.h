@@ -11,7 +11,11 @@
  *   factor  = "not" factor | "(" query ")" | FIELD OP VALUE
  *   OP      = "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" (contains) | "^=" (begins with)
  *   FIELD   = path name kind size mtime type device rating, or a key of the metadata vocabulary
- *   VALUE   = number [K|M|G|T] | "string" (\" and \\ within) | date | bare word
+ *   VALUE   = number | size | date | word | "string" (\" and \\ within)
+ *
+ * A size is a number of bytes, or of K, M, G or T (1024 each). A date is 2026, 2026-11, 2026-11-20
+ * or goes on with T10, T10:00, T10:00:00; it is local time for mtime, and for time.taken what the
+ * camera's clock showed.
  *
  * Text compares without regard to case and Unicode normalisation. A date stands for all of its
  * span: `time.taken = 2026-11-20` is that day; and so `> 2026` is what comes after that year. A
@@ -29,8 +33,12 @@ typedef struct HearthQuery HearthQuery;
 /** Most comparisons in one query. */
 #define HEARTH_QUERY_TERMS 128
 
-/** HEARTH_ERROR_INVALID with "column N: expected WHAT" for a bad one. */
-HearthQuery *hearth_query_parse(const char *text, GError **error);
+/** GVariant type of an attribute's values ("s", "u", "d" or "as"); NULL: there is no such key. */
+typedef const char *(*HearthAttributeTypeFunc)(const char *key);
+
+/** `type_of` says which attributes there are; NULL: any word with a dot is one, of the type its
+ * value looks like. HEARTH_ERROR_INVALID with "column N: expected WHAT" for a bad query. */
+HearthQuery *hearth_query_parse(const char *text, HearthAttributeTypeFunc type_of, GError **error);
 void hearth_query_free(HearthQuery *query);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthQuery, hearth_query_free)
 
@@ -55,18 +63,23 @@ typedef enum {
 typedef enum {
     HEARTH_QUERY_PATH,
     HEARTH_QUERY_NAME,
-    HEARTH_QUERY_KIND,      /* number: HearthKind */
-    HEARTH_QUERY_SIZE,      /* number */
-    HEARTH_QUERY_MTIME,     /* number, or low and high */
-    HEARTH_QUERY_DEVICE,    /* text: a source in the ledger */
-    HEARTH_QUERY_ATTRIBUTE, /* `key` */
+    HEARTH_QUERY_KIND,   /* whole: HearthKind */
+    HEARTH_QUERY_SIZE,   /* whole: bytes */
+    HEARTH_QUERY_MTIME,  /* whole: nanoseconds since 1970 */
+    HEARTH_QUERY_DEVICE, /* text: a source in the ledger */
+    HEARTH_QUERY_ATTRIBUTE,
 } HearthQueryField;
 
 typedef enum {
-    HEARTH_QUERY_NUMBER,
-    HEARTH_QUERY_TEXT,
+    HEARTH_QUERY_WHOLE,  /* whole, whole_high */
+    HEARTH_QUERY_NUMBER, /* number */
+    HEARTH_QUERY_TEXT,   /* text, text_high */
 } HearthQueryType;
 
+/**
+ * One node of a parsed query. A value that stands for a span (a date) goes from its low end to
+ * below its high end; any other value has both ends alike, or `text_high` NULL.
+ */
 typedef struct HearthQueryNode HearthQueryNode;
 struct HearthQueryNode {
     HearthQueryNodeKind kind;
@@ -74,10 +87,11 @@ struct HearthQueryNode {
     HearthQueryField field;
     HearthQueryOperator op;
     HearthQueryType type;
-    char *key;   /* (owned) of an attribute, else NULL */
-    char *text;  /* (owned) search key of the value; NULL unless type is TEXT */
-    gint64 low;  /* a date: first nanosecond of its span since 1970, local time; a number */
-    double high; /* a date: first nanosecond after its span; else as `number` */
+    char *key;       /* (owned) of an attribute, else NULL */
+    char *text;      /* (owned) search key of the value */
+    char *text_high; /* (owned) (nullable) */
+    gint64 whole, whole_high;
+    double number;
 };
 
 /** The root of the query; borrowed. */

@@ -145,14 +145,14 @@ static HearthMetadata *engine_open(const HearthMetadataOptions *options,
     guint cache = options->cache_kib ? options->cache_kib : DEFAULT_CACHE_KIB;
     gboolean opened = options->read_only ? open_read_only(db, cache, error)
                                          : open_writable(db, options, cache, error);
-    if (opened && hearth_sqlite_load_keys(db, error) &&
+    if (opened && hearth_sql_add_functions(db, error) && hearth_sqlite_load_keys(db, error) &&
         hearth_sqlite_load(&db->base, ret_state, error))
         return &db->base;
     engine_close(&db->base);
     return NULL;
 }
 
-/* --- Groups ------------------------------------------------------------------------------------- */
+/* --- Groups --- */
 
 static gboolean engine_begin(HearthMetadata *metadata, GError **error)
 {
@@ -256,5 +256,8 @@ const HearthMetadataEngine HEARTH_METADATA_SQLITE = {
     .ledger_get = hearth_sqlite_ledger_get,
     .ledger_put = hearth_sqlite_ledger_put,
     .harden = engine_harden,
+    .find_open = hearth_sqlite_find_open,
+    .find_next = hearth_sqlite_find_next,
+    .find_close = hearth_sqlite_find_close,
     .contents = hearth_sqlite_contents,
 };

@@ -25,6 +25,7 @@ typedef struct {
     HearthSqlConnection writer;
     GMutex reader_lock;
     HearthSqlConnection reader;
+    HearthFind *finding;     /* whose paths the SQL functions use, while its step lasts */
     int wal_fd;              /* for fsync alone; the connection has its own */
     GHashTable *key_numbers; /* attribute key -> number, under the store's lock */
     GHashTable *key_names;   /* number -> key; strings owned here */
@@ -131,9 +132,30 @@ HearthFetch hearth_sqlite_ledger_get(HearthMetadata *, const HearthLedgerEntry *
                                      HearthLedgerEntry *, GError **);
 gboolean hearth_sqlite_ledger_put(HearthMetadata *, const HearthLedgerEntry *, GError **);
 
+/* sqlite-where.c: a query as SQL. Values are only ever bound. */
+typedef struct {
+    GString *text;
+    GArray *values; /* bound in order */
+} HearthSqlWhere;
+HearthSqlWhere *hearth_sql_where_new(void);
+void hearth_sql_where_free(HearthSqlWhere *where);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthSqlWhere, hearth_sql_where_free)
+/** Appends a condition on the object `o` that holds where the query does. */
+void hearth_sql_where_add(HearthSqlWhere *where, const HearthQueryNode *node);
+/** Appends a SELECT of the ino of every object that can match `node`, taken from an index; FALSE if
+ * there is none that helps. */
+gboolean hearth_sql_where_drive(HearthSqlWhere *where, const HearthQueryNode *node);
+/** Binds the values to the parameters from `first` on. */
+int hearth_sql_where_bind(const HearthSqlWhere *where, sqlite3_stmt *statement, int first);
+/** Makes the functions that conditions call known to the reader. */
+gboolean hearth_sql_add_functions(HearthSqlite *db, GError **error);
+
 /* sqlite-find.c */
-gboolean hearth_sqlite_find(HearthMetadata *, const HearthQuery *, guint64, guint, GArray *,
-                            guint64 *, GError **);
+/** Search key of the path of an entry, NULL if it is not in the tree; in a search alone. */
+char *hearth_sqlite_path_key(HearthSqlite *db, gint64 parent, const char *key);
+HearthFind *hearth_sqlite_find_open(HearthMetadata *, const HearthQuery *, GError **);
+gboolean hearth_sqlite_find_next(HearthFind *, guint, GArray *, gboolean *, GError **);
+void hearth_sqlite_find_close(HearthFind *);
 
 /* sqlite-check.c */
 gboolean hearth_sqlite_check(HearthMetadata *, HearthProgressFunc, HearthFindingFunc, gpointer,

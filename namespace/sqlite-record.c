@@ -5,7 +5,7 @@ static HearthSqlConnection *writer(HearthMetadata *metadata)
     return &((HearthSqlite *)metadata)->writer;
 }
 
-/* --- Trash -------------------------------------------------------------------------------------- */
+/* --- Trash --- */
 
 gboolean hearth_sqlite_add_trash(HearthMetadata *metadata, const HearthTrashRow *row,
                                  GError **error)
@@ -68,7 +68,7 @@ gboolean hearth_sqlite_trash(HearthMetadata *metadata, gint64 before_ns, gint64 
     return fetch == HEARTH_FETCH_NONE;
 }
 
-/* --- Log ---------------------------------------------------------------------------------------- */
+/* --- Log --- */
 
 gboolean hearth_sqlite_append(HearthMetadata *metadata, const HearthChange *change,
                               const HearthVersionVector *vector, GError **error)
@@ -137,7 +137,7 @@ gboolean hearth_sqlite_log(HearthMetadata *metadata, guint64 after, guint limit,
     return fetch == HEARTH_FETCH_NONE;
 }
 
-/* --- Ledger ------------------------------------------------------------------------------------- */
+/* --- Ledger --- */
 
 static void bind_ledger_key(HearthSql *sql, const HearthLedgerEntry *key)
 {

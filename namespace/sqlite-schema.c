@@ -32,7 +32,6 @@ static const char SCHEMA_1[] =
     "CREATE UNIQUE INDEX object_name ON object (parent, name) WHERE parent > 0;"
     "CREATE INDEX object_parent ON object (parent);"
     "CREATE INDEX object_key ON object (key);"
-    "CREATE INDEX object_sequence ON object (sequence);"
     "CREATE TABLE version ("
     " ino INTEGER NOT NULL, version INTEGER NOT NULL, content BLOB, size INTEGER NOT NULL,"
     " mtime INTEGER NOT NULL, made INTEGER NOT NULL, node BLOB NOT NULL, vector BLOB NOT NULL,"

@@ -155,7 +155,7 @@ gboolean hearth_store_rename(HearthStore *store, gint64 parent, const char *name
     return hearth_store_leave(store, done, error);
 }
 
-/* --- Removing ----------------------------------------------------------------------------------- */
+/* --- Removing --- */
 
 static gboolean check_kind(const HearthObjectRow *row, HearthKind kind, GError **error)
 {
@@ -217,7 +217,7 @@ gboolean hearth_store_remove_tree(HearthStore *store, gint64 ino, HearthOrigin o
     return hearth_store_leave(store, done, error);
 }
 
-/* --- Mode, owner, times ------------------------------------------------------------------------- */
+/* --- Mode, owner, times --- */
 
 static gboolean set_locked(HearthStore *store, gint64 ino, HearthSetMask mask,
                            const HearthObject *values, HearthOrigin origin, HearthObjectRow *row,

@@ -42,7 +42,7 @@ gboolean hearth_store_log(HearthStore *store, guint64 after, guint limit, Hearth
     return TRUE;
 }
 
-/* --- Watchers ----------------------------------------------------------------------------------- */
+/* --- Watchers --- */
 
 typedef struct {
     guint id;

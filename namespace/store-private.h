@@ -27,6 +27,7 @@ struct HearthStore {
     const HearthMetadataEngine *engine;
     HearthMetadata *metadata;
     HearthWatchers *watchers;
+    HearthAttributeTypeFunc attribute_type; /* (nullable) */
     HearthId node, incarnation;
     guint64 node_short; /* this node in version vectors */
     GThread *keeper;    /* commits, flushes and tidies by the clock */
@@ -53,7 +54,7 @@ struct HearthStore {
     GError *sick;     /* a flush failed: nothing can be promised any more */
 };
 
-/* --- store.c: one change ---------------------------------------------------------------------- */
+/* --- store.c: one change --- */
 
 /** Takes the lock for a change. FALSE: read-only, the lock is not held. */
 gboolean hearth_store_enter(HearthStore *store, GError **error);
@@ -75,7 +76,7 @@ gboolean hearth_store_commit(HearthStore *store, GError **error);
 gboolean hearth_store_settle(HearthStore *store, GError **error);
 gint64 hearth_store_now_ns(void);
 
-/* --- store-tree.c: all with the lock held ------------------------------------------------------- */
+/* --- store-tree.c: all with the lock held --- */
 
 gboolean hearth_store_check_name(const char *name, GError **error);
 /** "WHAT: NAME", with the name made fit for a message. Returns FALSE. */
@@ -121,13 +122,13 @@ void hearth_store_forget_paths(HearthStore *store);
 gboolean hearth_store_has_entries(HearthStore *store, gint64 folder, gboolean *ret_has,
                                   GError **error);
 
-/* --- store-trash.c, with the lock held ---------------------------------------------------------- */
+/* --- store-trash.c, with the lock held --- */
 
 /** Moves an object of the tree to the trash; of a folder, with all below it. */
 gboolean hearth_store_put_in_trash(HearthStore *store, HearthObjectRow *row, HearthOrigin origin,
                                    GError **error);
 
-/* --- store-watch.c ------------------------------------------------------------------------------ */
+/* --- store-watch.c --- */
 
 HearthWatchers *hearth_watchers_new(void);
 /** Ends the thread; what is not delivered is dropped. */

@@ -6,7 +6,7 @@
 
 #define TRASH_CHUNK 128
 
-/* --- Into the trash ----------------------------------------------------------------------------- */
+/* --- Into the trash --- */
 
 gboolean hearth_store_put_in_trash(HearthStore *store, HearthObjectRow *row, HearthOrigin origin,
                                    GError **error)
@@ -39,7 +39,7 @@ gboolean hearth_store_put_in_trash(HearthStore *store, HearthObjectRow *row, Hea
     return TRUE;
 }
 
-/* --- Looking at it ------------------------------------------------------------------------------ */
+/* --- Looking at it --- */
 
 static GArray *trash_rows_new(void)
 {
@@ -76,7 +76,7 @@ gboolean hearth_store_trash_list(HearthStore *store, HearthTrashFunc func, gpoin
     return TRUE;
 }
 
-/* --- Out of it ---------------------------------------------------------------------------------- */
+/* --- Out of it --- */
 
 /* A name like `name` that is free in `parent`: "a (restored).jpg", then "a (restored 2).jpg". What
  * is too long is cut before the addition. */
@@ -181,7 +181,7 @@ gboolean hearth_store_trash_restore(HearthStore *store, gint64 ino, HearthOrigin
     return TRUE;
 }
 
-/* --- For good ----------------------------------------------------------------------------------- */
+/* --- For good --- */
 
 static gboolean forget(HearthStore *store, HearthObjectRow *row, GError **error)
 {

@@ -11,7 +11,7 @@
 /* Deeper than any tree made by hand; a chain longer than this is a cycle in a damaged database. */
 #define DEPTH_MAX 65536
 
-/* --- Names and refusals ------------------------------------------------------------------------- */
+/* --- Names and refusals --- */
 
 gboolean hearth_store_refuse(GError **error, HearthError code, const char *what, const char *name)
 {
@@ -39,7 +39,7 @@ static gboolean absent(HearthFetch fetch, gint64 ino, GError **error)
     return fetch == HEARTH_FETCH_ROW;
 }
 
-/* --- Looking, with the lock held ---------------------------------------------------------------- */
+/* --- Looking, with the lock held --- */
 
 void hearth_store_overlay(HearthStore *store, HearthObject *object)
 {
@@ -104,7 +104,7 @@ gboolean hearth_store_is_taken(HearthStore *store, gint64 parent, const char *na
     return fetch != HEARTH_FETCH_FAILED;
 }
 
-/* --- Paths, with the lock held ------------------------------------------------------------------ */
+/* --- Paths, with the lock held --- */
 
 void hearth_store_forget_paths(HearthStore *store)
 {
@@ -252,7 +252,7 @@ static gboolean walk(HearthStore *store, const char *path, HearthObject *ret, GE
     }
 }
 
-/* --- Looking, for everybody --------------------------------------------------------------------- */
+/* --- Looking, for everybody --- */
 
 gboolean hearth_store_get(HearthStore *store, gint64 ino, HearthObject *ret_object, GError **error)
 {
@@ -373,7 +373,7 @@ gboolean hearth_store_list_by_name(HearthStore *store, gint64 folder, const char
     return list(store, &listing, func, data, error);
 }
 
-/* --- Counts ------------------------------------------------------------------------------------- */
+/* --- Counts --- */
 
 void hearth_store_count(HearthStore *store, const HearthObject *object, int sign)
 {
@@ -432,7 +432,7 @@ gboolean hearth_store_count_below(HearthStore *store, gint64 folder, int sign, g
     return TRUE;
 }
 
-/* --- Making ------------------------------------------------------------------------------------- */
+/* --- Making --- */
 
 gboolean hearth_store_insert(HearthStore *store, HearthObjectRow *row, const char *target,
                              HearthOrigin origin, GError **error)

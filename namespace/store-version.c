@@ -100,7 +100,7 @@ gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStage
     return TRUE;
 }
 
-/* --- A whole file at once ----------------------------------------------------------------------- */
+/* --- A whole file at once --- */
 
 static gboolean check_attributes(GVariant *attributes, GError **error)
 {
@@ -193,7 +193,7 @@ gboolean hearth_store_add_file(HearthStore *store, const HearthNewFile *file, He
     return TRUE;
 }
 
-/* --- Attributes --------------------------------------------------------------------------------- */
+/* --- Attributes --- */
 
 static gboolean set_attributes_locked(HearthStore *store, gint64 ino, GVariant *attributes,
                                       GError **error)
@@ -226,7 +226,7 @@ GVariant *hearth_store_attributes(HearthStore *store, gint64 ino, GError **error
     return store->engine->attributes(store->metadata, ino, error);
 }
 
-/* --- History ------------------------------------------------------------------------------------ */
+/* --- History --- */
 
 static gboolean history_chunk(HearthStore *store, gint64 ino, guint64 below, GArray *rows,
                               GError **error)

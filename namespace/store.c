@@ -23,7 +23,7 @@ gint64 hearth_store_now_ns(void)
     return (gint64)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* --- Groups ------------------------------------------------------------------------------------- */
+/* --- Groups --- */
 
 /* Puts what is in memory back to what was committed, and keeps the reason for the next sync. */
 static void lose_group(HearthStore *store, const GError *reason)
@@ -156,7 +156,7 @@ gboolean hearth_store_record(HearthStore *store, HearthChangeKind kind, const He
     return store->engine->append(store->metadata, &made.change, &row->vector, error);
 }
 
-/* --- Durability --------------------------------------------------------------------------------- */
+/* --- Durability --- */
 
 /* Returns when every group up to `group` is durable. Who comes while another flushes waits for it
  * and then flushes for all that came meanwhile. */
@@ -234,7 +234,7 @@ static gpointer keep(gpointer data)
     return NULL;
 }
 
-/* --- Opening and closing ------------------------------------------------------------------------ */
+/* --- Opening and closing --- */
 
 static gboolean make_state(const char *state, GError **error)
 {
@@ -320,6 +320,7 @@ static HearthStore *store_new(const HearthStoreOptions *options)
     HearthStore *store = g_new0(HearthStore, 1);
     store->state = g_strdup(options->state);
     store->read_only = options->read_only;
+    store->attribute_type = options->attribute_type;
     store->lock_fd = -1;
     store->group = 1;
     store->made = g_array_new(FALSE, FALSE, sizeof(HearthLogRow));

@@ -2,6 +2,7 @@
 
 #include "namespace/content.h"
 #include "namespace/object.h"
+#include "namespace/query.h"
 
 /**
  * The namespace of one node: the tree of objects, their versions, the change log, the trash and the
@@ -27,6 +28,8 @@ typedef struct {
     const char *engine; /* "sqlite" */
     gboolean read_only; /* open an existing state without changing it (fsck) */
     guint cache_kib;    /* memory for cached pages of the database; 0: 8192 */
+    /* Which attributes queries may name (namespace/query.h); NULL: any word with a dot. */
+    HearthAttributeTypeFunc attribute_type;
 } HearthStoreOptions;
 
 /** Opens or makes the store; old schemas are migrated; recovery is run. HEARTH_ERROR_BUSY if
@@ -70,7 +73,7 @@ gboolean hearth_store_list(HearthStore *store, gint64 folder, gint64 after, Hear
 gboolean hearth_store_list_by_name(HearthStore *store, gint64 folder, const char *after,
                                    HearthEntryFunc func, gpointer data, GError **error);
 
-/** Objects in the tree that match `query` (namespace/query.h), newest sequence first, at most
+/** Objects in the tree that match `query` (namespace/query.h), the newest object first, at most
  * `limit` (0: all). `name` in the callback is the full path here. A bad query:
  * HEARTH_ERROR_INVALID with column and what was expected. */
 gboolean hearth_store_find(HearthStore *store, const char *query, guint limit, HearthEntryFunc func,
