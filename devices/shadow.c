@@ -88,7 +88,10 @@ void hearth_shadow_options_init(HearthShadowOptions *options)
                                      .wait_until_free = TRUE};
 }
 
-/* In a build tree the two programs stand side by side; installed, hearth-device is in libexec. */
+/*
+ * In a build tree the two programs stand side by side; installed, hearth-device is in libexec of the
+ * same prefix. The prefix is not compiled in, so that a package may choose it.
+ */
 static char *find_program(void)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
@@ -96,7 +99,7 @@ static char *find_program(void)
     g_autofree char *beside = g_build_filename(folder, "hearth-device", NULL);
     if (g_file_test(beside, G_FILE_TEST_IS_EXECUTABLE))
         return g_steal_pointer(&beside);
-    return g_strdup(HEARTH_DEVICE_PROGRAM);
+    return g_build_filename(folder, "..", HEARTH_LIBEXECDIR, "hearth", "hearth-device", NULL);
 }
 
 HearthShadow *hearth_shadow_new(const HearthDevice *device, const HearthShadowOptions *options)

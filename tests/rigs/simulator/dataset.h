@@ -26,7 +26,7 @@ void sim_put_u16(GByteArray *out, guint16 value);
 void sim_put_u32(GByteArray *out, guint32 value);
 void sim_put_u64(GByteArray *out, guint64 value);
 void sim_put_text(GByteArray *out, const SimText *text);
-void sim_put_utf8(GByteArray *out, const char *text);
+void sim_put_utf8(GByteArray *out, const char *utf8);
 /** A counted array of 16-bit numbers. */
 void sim_put_u16_array(GByteArray *out, const guint16 *values, gsize count);
 

@@ -12,8 +12,8 @@ typedef struct {
 
 #define assert_fails(error, code_)                                                                 \
     do {                                                                                           \
-        g_assert_error(error, HEARTH_ERROR, code_);                                                \
-        g_clear_error(&error);                                                                     \
+        g_assert_error((error), HEARTH_ERROR, code_);                                              \
+        g_clear_error(&(error));                                                                   \
     } while (0)
 
 static inline HearthStore *store_fixture_open(const char *state)
