@@ -133,22 +133,23 @@ static gboolean set_failure(HearthDriverSession *session, int result, const char
 }
 
 /* The camera's model by the library's own names; NULL if it knows none for this port. */
-static char *find_model(const char *place, CameraAbilitiesList *abilities, GPPortInfo port,
+static char *find_model(const char *place, CameraAbilitiesList *abilities, GPPortInfoList *ports,
                         GPContext *context)
 {
     g_autoptr(CameraList) found = NULL;
-    g_autoptr(GPPortInfoList) only = NULL;
-    const char *name = NULL;
     if (g_str_has_prefix(place, "disk:"))
         return g_strdup("Mass Storage Camera");
     if (g_str_has_prefix(place, "ptpip:"))
         return g_strdup("PTP/IP Camera");
-    if (gp_list_new(&found) < 0 || gp_port_info_list_new(&only) < 0 ||
-        gp_port_info_list_append(only, port) < 0 ||
-        gp_abilities_list_detect(abilities, only, found, context) < 0 || gp_list_count(found) < 1)
+    if (gp_list_new(&found) < 0 || gp_abilities_list_detect(abilities, ports, found, context) < 0)
         return NULL;
-    gp_list_get_name(found, 0, &name);
-    return g_strdup(name);
+    for (int i = 0; i < gp_list_count(found); i++) {
+        const char *model = NULL, *at = NULL;
+        if (gp_list_get_name(found, i, &model) >= 0 && gp_list_get_value(found, i, &at) >= 0 &&
+            g_strcmp0(at, place) == 0)
+            return g_strdup(model);
+    }
+    return NULL;
 }
 
 /* Sets what the camera is and where; a result of the library. */
@@ -171,7 +172,7 @@ static int choose(HearthDriverSession *session, const char *place)
         result = gp_port_info_list_get_info(ports, result, &port);
     if (result < 0)
         return result;
-    g_autofree char *model = find_model(place, abilities, port, session->context);
+    g_autofree char *model = find_model(place, abilities, ports, session->context);
     result = model ? gp_abilities_list_lookup_model(abilities, model) : GP_ERROR_MODEL_NOT_FOUND;
     if (result >= 0)
         result = gp_abilities_list_get_abilities(abilities, result, &ability);

@@ -102,17 +102,27 @@ static void read_interfaces(libusb_device *device, const char *name, HearthUsbTr
     libusb_free_config_descriptor(config);
 }
 
-/* What udev's rules found out, from its own records: /run/udev/data/c189:4 has "E:NAME=VALUE". */
+static gboolean read_traits(const char *path, HearthUsbTraits *traits)
+{
+    g_autofree char *text = NULL;
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return FALSE;
+    traits->udev_mtp = traits->udev_mtp || strstr(text, "ID_MTP_DEVICE=1");
+    traits->udev_gphoto = traits->udev_gphoto || strstr(text, "ID_GPHOTO2=1");
+    return TRUE;
+}
+
+/*
+ * What udev's rules found out, from its own records: /run/udev/data/c189:4 has "E:NAME=VALUE".
+ * TRUE once they are there. A made-up device (umockdev) has its properties beside the kernel's.
+ */
 static gboolean read_udev(const char *name, HearthUsbTraits *traits)
 {
     g_autofree char *number = read_attribute(name, "dev");
-    g_autofree char *path = g_strconcat("/run/udev/data/c", number, NULL);
-    g_autofree char *text = NULL;
-    if (!*number || strchr(number, '/') || !g_file_get_contents(path, &text, NULL, NULL))
-        return FALSE;
-    traits->udev_mtp = strstr(text, "E:ID_MTP_DEVICE=1") != NULL;
-    traits->udev_gphoto = strstr(text, "E:ID_GPHOTO2=1") != NULL;
-    return TRUE;
+    g_autofree char *records = g_strconcat("/run/udev/data/c", number, NULL);
+    g_autofree char *uevent = g_build_filename(SYSFS, name, "uevent", NULL);
+    read_traits(uevent, traits);
+    return *number && !strchr(number, '/') && read_traits(records, traits);
 }
 
 static char *make_usb_id(const struct libusb_device_descriptor *descriptor, const char *serial,
