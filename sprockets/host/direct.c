@@ -68,7 +68,7 @@ gboolean hearth_direct_call(const SprocketDescriptor *sprocket, const HearthJob 
     if (input == MAP_FAILED || !hook)
         return hearth_set_errno(error, input == MAP_FAILED ? errno : EOPNOTSUPP,
                                 "cannot run the hook %s", job->hook);
-    g_autofree guint8 *shared = g_malloc0(HEARTH_SHARED_SIZE);
+    g_autofree guint8 *shared = g_malloc(HEARTH_SHARED_SIZE);
     g_autoptr(GByteArray) emitted = g_byte_array_new();
     hearth_call_init(&call, input, job->input_size, job->params, job->params_size);
     call.emit_data = emitted;

@@ -14,25 +14,32 @@
 #include "sprockets/host/call-private.h"
 
 #define HANDLER_STACK 65536        /* bytes */
-#define MEMORY_PROBE (256 * 1024)  /* bytes: what malloc asks the kernel for, and a little more */
+#define MEMORY_PROBE_SHARE 8       /* of the limit: who has less left counts as out of memory */
 #define MEMORY_SLACK (1024 * 1024) /* bytes: shared memory and the mappings of the confinement */
 
 static HearthShared *shared; /* of this child */
+static size_t memory_probe;  /* bytes */
 
-/* exit() would run what the sprocket left in atexit. */
-static _Noreturn void leave(void)
+/* exit() would run what the sprocket left in atexit. Not declared _Noreturn: before calling such a
+ * function AddressSanitizer looks around in /proc, which the filter stops. */
+static void end_process(void)
 {
     syscall(SYS_exit_group, 0);
+}
+
+static _Noreturn void leave(void)
+{
+    end_process();
     __builtin_unreachable();
 }
 
-/* Whether the memory limit is reached: nothing else tells a failed malloc from a wild pointer. */
+/* Whether the memory limit is near: nothing else tells a failed malloc from a wild pointer. */
 static bool memory_is_full(void)
 {
-    void *probe = mmap(NULL, MEMORY_PROBE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *probe = mmap(NULL, memory_probe, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (probe == MAP_FAILED)
         return true;
-    munmap(probe, MEMORY_PROBE);
+    munmap(probe, memory_probe);
     return false;
 }
 
@@ -64,7 +71,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     }
     shared->memory_full = memory_is_full();
     shared->state = HEARTH_SHARED_FAULTED;
-    leave();
+    end_process();
 }
 
 static _Noreturn void fail_setup(void)
@@ -168,6 +175,7 @@ _Noreturn void hearth_runner_child(const HearthRunnerJob *job)
     if (base == MAP_FAILED)
         leave();
     shared = (HearthShared *)base;
+    memory_probe = job->call->memory / MEMORY_PROBE_SHARE + 1;
     hearth_call_init(&call, map_input(job), job->call->input_size, job->params,
                      job->call->params_size);
     hearth_record_begin(&call.result, base + HEARTH_SHARED_RESULT, job->call->result_size);
@@ -181,5 +189,6 @@ _Noreturn void hearth_runner_child(const HearthRunnerJob *job)
     shared->state = HEARTH_SHARED_RUNNING;
     int status = hearth_call_run(&call, job->run, &size);
     finish(&call, status, size);
-    leave();
+    end_process();
+    __builtin_unreachable();
 }

@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE 65536 /* bytes of the structure handed to libexif */
-#define VALUE_MAX 16384  /* bytes of one value; longer ones are passed over */
+#define BLOCK_SIZE 32768 /* bytes of the structure handed to libexif */
+#define VALUE_MAX 8192   /* bytes of one value; longer ones are passed over */
 #define TEXT_MAX 12288   /* bytes of a text made of a value, NUL included */
+#define SHORT_MAX 64     /* bytes of a date or a part of one */
 #define ENTRY_SIZE 12    /* bytes */
 #define KEYWORDS_MAX 256
 
@@ -204,116 +205,14 @@ static bool read_uint(const ExifEntry *entry, uint32_t *ret_value)
     return true;
 }
 
-/* --- texts --- */
-
-static size_t put_code_point(char *text, uint32_t c)
-{
-    if (c < 0x80) {
-        text[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        text[0] = (char)(0xc0 | c >> 6);
-        text[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        text[0] = (char)(0xe0 | c >> 12);
-        text[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        text[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    text[0] = (char)(0xf0 | c >> 18);
-    text[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    text[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    text[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
-
-/* Bytes of the UTF-8 character at `at`; 0 if there is none: overlong, a surrogate, cut off. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    static const uint32_t LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (length <= 1 || length > left || at[0] > 0xf4)
-        return length == 1 ? 1 : 0;
-    uint32_t c = at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (at[i] & 0x3f);
-    }
-    return c < LEAST[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : length;
-}
-
-static bool is_utf8(const unsigned char *text, size_t size)
-{
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_length(text + i, size - i);
-        if (length == 0)
-            return false;
-        i += length;
-    }
-    return true;
-}
-
-/* Takes out control characters and the blanks at both ends; false if nothing is left. */
-static bool tidy(char *text)
-{
-    size_t used = 0, start;
-    for (const char *at = text; *at; at++)
-        if ((unsigned char)*at >= 0x20 ? *at != 0x7f : *at == '\n' || *at == '\t')
-            text[used++] = *at;
-    while (used > 0 && strchr(" \n\t", text[used - 1]))
-        used--;
-    text[used] = '\0';
-    start = strspn(text, " \n\t");
-    memmove(text, text + start, used - start + 1);
-    return text[0] != '\0';
-}
-
-/* The standard says ASCII. Writers put UTF-8 or Latin-1; what is valid as the first is taken so. */
-static bool read_text(const ExifEntry *entry, char text[TEXT_MAX])
-{
-    size_t size = strnlen((const char *)entry->data, entry->size), used = 0;
-    if (entry->format != EXIF_FORMAT_ASCII && entry->format != EXIF_FORMAT_UNDEFINED &&
-        entry->format != EXIF_FORMAT_BYTE)
-        return false;
-    if (is_utf8(entry->data, size) && size < TEXT_MAX) {
-        memcpy(text, entry->data, size);
-        used = size;
-    } else {
-        for (size_t i = 0; i < size && used + 4 < TEXT_MAX; i++)
-            if (entry->data[i] < 0x80 || entry->data[i] >= 0xa0)
-                used += put_code_point(text + used, entry->data[i]);
-    }
-    text[used] = '\0';
-    return tidy(text);
-}
-
-/* The XP tags: UTF-16, little-endian whatever the file is. */
-static bool read_wide_text(const ExifEntry *entry, char text[TEXT_MAX])
-{
-    size_t used = 0, units = entry->size / 2;
-    for (size_t i = 0; i < units && used + 5 < TEXT_MAX; i++) {
-        uint32_t c = entry->data[2 * i] | (uint32_t)entry->data[2 * i + 1] << 8;
-        if (c >= 0xd800 && c < 0xdc00 && i + 1 < units) {
-            uint32_t low = entry->data[2 * i + 2] | (uint32_t)entry->data[2 * i + 3] << 8;
-            if (low >= 0xdc00 && low < 0xe000) {
-                c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-                i++;
-            }
-        }
-        if (c == 0)
-            break;
-        if (c < 0xd800 || c >= 0xe000)
-            used += put_code_point(text + used, c);
-    }
-    text[used] = '\0';
-    return tidy(text);
-}
-
 /* --- the vocabulary --- */
+
+static bool read_text(const ExifEntry *entry, char *text, size_t size)
+{
+    return (entry->format == EXIF_FORMAT_ASCII || entry->format == EXIF_FORMAT_UNDEFINED ||
+            entry->format == EXIF_FORMAT_BYTE) &&
+           photo_text_read(entry->data, entry->size, text, size);
+}
 
 /* Cuts at a character's start, so that what is left is as long as the vocabulary allows. */
 static void put_text(SprocketCall *call, const char *key, char *text, size_t most)
@@ -344,16 +243,16 @@ static void put_texts(SprocketCall *call, const ExifData *exif)
     char text[TEXT_MAX];
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         const ExifEntry *entry = find(exif, ROWS[i].ifd, ROWS[i].tag);
-        if (entry && read_text(entry, text))
+        if (entry && read_text(entry, text, sizeof text))
             put_text(call, ROWS[i].key, text, ROWS[i].most);
     }
     const ExifEntry *serial = find(exif, EXIF_IFD_EXIF, EXIF_TAG_BODY_SERIAL_NUMBER);
     if (!serial)
         serial = find(exif, EXIF_IFD_0, TAG_DNG_SERIAL);
-    if (serial && read_text(serial, text))
+    if (serial && read_text(serial, text, sizeof text))
         put_text(call, "camera.serial", text, 256);
     const ExifEntry *title = find(exif, EXIF_IFD_0, EXIF_TAG_XP_TITLE);
-    if (title && read_wide_text(title, text))
+    if (title && photo_text_read_wide(title->data, title->size, text, sizeof text))
         put_text(call, "text.title", text, 1024);
 }
 
@@ -364,10 +263,10 @@ static void put_keywords(SprocketCall *call, const ExifData *exif)
     const char *words[KEYWORDS_MAX];
     size_t count = 0;
     const ExifEntry *entry = find(exif, EXIF_IFD_0, EXIF_TAG_XP_KEYWORDS);
-    if (!entry || !read_wide_text(entry, text))
+    if (!entry || !photo_text_read_wide(entry->data, entry->size, text, sizeof text))
         return;
     for (char *word; count < KEYWORDS_MAX && (word = strsep(&rest, ";"));)
-        if (tidy(word) && strlen(word) <= 256)
+        if (photo_text_tidy(word) && strlen(word) <= 256)
             words[count++] = word;
     if (count > 0)
         sprocket_put_strv(call, "text.keywords", words, count);
@@ -376,13 +275,13 @@ static void put_keywords(SprocketCall *call, const ExifData *exif)
 static bool put_one_time(SprocketCall *call, const ExifData *exif, const ExifEntry *date,
                          int fraction, int offset)
 {
-    char date_text[TEXT_MAX], fraction_text[TEXT_MAX], offset_text[TEXT_MAX], time[PHOTO_TIME_MAX];
+    char day[SHORT_MAX], more[SHORT_MAX], where[SHORT_MAX], time[PHOTO_TIME_MAX];
     const ExifEntry *part = find(exif, EXIF_IFD_EXIF, fraction);
     const ExifEntry *zone = find(exif, EXIF_IFD_EXIF, offset);
-    if (!date || !read_text(date, date_text))
+    if (!date || !read_text(date, day, sizeof day))
         return false;
-    if (!photo_time_format(date_text, part && read_text(part, fraction_text) ? fraction_text : NULL,
-                           zone && read_text(zone, offset_text) ? offset_text : NULL, time))
+    if (!photo_time_format(day, part && read_text(part, more, sizeof more) ? more : NULL,
+                           zone && read_text(zone, where, sizeof where) ? where : NULL, time))
         return false;
     sprocket_put_string(call, "time.taken", time);
     return true;
@@ -436,7 +335,8 @@ static void put_exposure(SprocketCall *call, const ExifData *exif)
 }
 
 /* Degrees, minutes and seconds, any of the last two perhaps missing. */
-static bool read_angle(const ExifData *exif, int tag, double most, double *ret_degrees)
+static bool read_angle(const ExifData *exif, int tag, const char *sides, double most,
+                       double *ret_degrees)
 {
     double part, degrees = 0;
     const ExifEntry *entry = find(exif, EXIF_IFD_GPS, tag);
@@ -448,9 +348,9 @@ static bool read_angle(const ExifData *exif, int tag, double most, double *ret_d
     if (read_ratio(entry, 2, &part))
         degrees += part / 3600;
     char side = (char)reference->data[0];
-    if (!strchr("NSEW", side) || side == '\0' || degrees < 0 || degrees > most)
+    if ((side != sides[0] && side != sides[1]) || degrees < 0 || degrees > most)
         return false;
-    *ret_degrees = side == 'S' || side == 'W' ? -degrees : degrees;
+    *ret_degrees = side == sides[1] ? -degrees : degrees;
     return true;
 }
 
@@ -458,8 +358,8 @@ static void put_gps(SprocketCall *call, const ExifData *exif)
 {
     double latitude, longitude, altitude;
     uint32_t below = 0;
-    if (read_angle(exif, EXIF_TAG_GPS_LATITUDE, 90, &latitude) &&
-        read_angle(exif, EXIF_TAG_GPS_LONGITUDE, 180, &longitude)) {
+    if (read_angle(exif, EXIF_TAG_GPS_LATITUDE, "NS", 90, &latitude) &&
+        read_angle(exif, EXIF_TAG_GPS_LONGITUDE, "EW", 180, &longitude)) {
         sprocket_put_double(call, "gps.latitude", latitude);
         sprocket_put_double(call, "gps.longitude", longitude);
     }

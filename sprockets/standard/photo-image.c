@@ -190,13 +190,18 @@ static uint32_t scaled(uint32_t length, uint32_t edge, uint32_t longer)
     return result ? result : 1;
 }
 
-int photo_image_fit(PhotoImage *image, uint32_t edge)
+int photo_image_fit(PhotoImage *image, uint32_t edge, uint32_t width, uint32_t height)
 {
-    uint32_t longer = image->width > image->height ? image->width : image->height;
-    if (longer <= edge)
+    uint32_t longer = width > height ? width : height;
+    PhotoImage small = {NULL, width, height, image->channels};
+    if (longer > edge) {
+        small.width = scaled(width, edge, longer);
+        small.height = scaled(height, edge, longer);
+    }
+    if (small.width >= image->width && small.height >= image->height)
         return SPROCKET_OK;
-    PhotoImage small = {NULL, scaled(image->width, edge, longer),
-                        scaled(image->height, edge, longer), image->channels};
+    if (small.width > image->width || small.height > image->height)
+        return SPROCKET_DAMAGED;
     small.pixels = malloc((size_t)small.width * small.height * small.channels);
     if (!small.pixels)
         return SPROCKET_FAILED;

@@ -99,7 +99,7 @@ static int make(SprocketCall *call, const Candidate *from, unsigned orientation,
     PhotoImage image = {0};
     int status = photo_image_decode(&image, from->data, from->size, edge);
     if (status == SPROCKET_OK)
-        status = photo_image_fit(&image, edge);
+        status = photo_image_fit(&image, edge, from->width, from->height);
     if (status == SPROCKET_OK)
         status = photo_image_orient(&image, orientation);
     if (status == SPROCKET_OK)

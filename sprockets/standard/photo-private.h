@@ -89,6 +89,16 @@ unsigned photo_exif_orientation(const PhotoTiff *tiff, uint32_t first);
 bool photo_time_format(const char *date, const char *fraction, const char *offset,
                        char text[PHOTO_TIME_MAX]);
 
+/* --- photo-text.c --- */
+
+/* Each gives UTF-8 without control characters or blanks at the ends; false if nothing is left. */
+
+/** The standard says ASCII; what is there may be UTF-8 or Latin-1. Longer than fits: cut. */
+bool photo_text_read(const uint8_t *value, size_t value_size, char *text, size_t size);
+/** The XP tags: UTF-16, little-endian whatever the file is. */
+bool photo_text_read_wide(const uint8_t *value, size_t value_size, char *text, size_t size);
+bool photo_text_tidy(char *text);
+
 /* --- photo-image.c: pixels --- */
 
 typedef struct {
@@ -103,8 +113,8 @@ typedef struct {
 /** Decodes a JPEG at the least size of which the longer edge is not below `edge`, if it has that.
  */
 int photo_image_decode(PhotoImage *image, const uint8_t *data, size_t size, uint32_t edge);
-/** Shrinks to at most `edge`; never enlarges. */
-int photo_image_fit(PhotoImage *image, uint32_t edge);
+/** Shrinks to at most `edge`, in the shape of `width` to `height`, the whole size; never enlarges. */
+int photo_image_fit(PhotoImage *image, uint32_t edge, uint32_t width, uint32_t height);
 /** Turns the image upright. */
 int photo_image_orient(PhotoImage *image, unsigned orientation);
 /** Emits the image as a JPEG. */

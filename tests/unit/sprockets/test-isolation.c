@@ -1,0 +1,375 @@
+/* Sprockets that misbehave (bad/), run by the fork way: the call fails, nothing else does. */
+#include "sprockets/host/host-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/io.h"
+
+#define MEGABYTE (1024 * 1024)
+
+static const HearthSprocketLimits TIGHT = {
+    .cpu_ms = 200, .wall_ms = 1000, .memory = 64 * MEGABYTE, .emit_size = MEGABYTE};
+
+typedef struct {
+    HearthSprocketHost *host;
+    char *folder;
+    char *path; /* of a file x.bad of 8,192 bytes */
+    int fd;
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    static char content[8192];
+    g_autoptr(GError) error = NULL;
+    const HearthSprocketOptions options = {.folder = g_getenv("HEARTH_BAD_SPROCKETS"),
+                                           .limits = TIGHT};
+    fixture->host = hearth_sprocket_host_new(&options, &error);
+    g_assert_no_error(error);
+    fixture->folder = g_dir_make_tmp("hearth-isolation-XXXXXX", NULL);
+    fixture->path = g_build_filename(fixture->folder, "x.bad", NULL);
+    g_assert_true(g_file_set_contents(fixture->path, content, sizeof content, NULL));
+    fixture->fd = open(fixture->path, O_RDONLY | O_CLOEXEC);
+    g_assert_cmpint(fixture->fd, >=, 0);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    hearth_close_at(&fixture->fd);
+    hearth_sprocket_host_free(fixture->host);
+    g_assert_cmpint(g_unlink(fixture->path), ==, 0);
+    g_assert_cmpint(g_rmdir(fixture->folder), ==, 0);
+    g_free(fixture->path);
+    g_free(fixture->folder);
+}
+
+static gboolean run(Fixture *fixture, const char *name, GVariant **ret_values,
+                    HearthSprocketReport *report, GError **error)
+{
+    g_autofree char *id = g_strconcat("test.bad.", name, NULL);
+    const HearthSprocketRequest request = {
+        .hook = "metadata", .sprocket = id, .fd = fixture->fd, .name = "x.bad"};
+    return hearth_sprocket_host_run(fixture->host, &request, ret_values, NULL, report, NULL, error);
+}
+
+static HearthSprocketStatus *status_of(Fixture *fixture, const char *name)
+{
+    g_autofree char *id = g_strconcat("test.bad.", name, NULL);
+    g_autoptr(GPtrArray) list = hearth_sprocket_host_list(fixture->host);
+    for (guint i = 0; i < list->len; i++) {
+        HearthSprocketStatus *status = g_ptr_array_index(list, i);
+        if (g_strcmp0(status->id, id) == 0)
+            return g_ptr_array_steal_index(list, i);
+    }
+    g_assert_not_reached();
+}
+
+typedef struct {
+    const char *name;
+    HearthSprocketOutcome outcome;
+    HearthError code;
+    const char *rule;
+    gboolean placed; /* the address and its symbol are told */
+} Row;
+
+static const Row ROWS[] = {
+    {"crash", HEARTH_SPROCKET_FAULTED, HEARTH_ERROR_PROTOCOL, "SIGSEGV", TRUE},
+    {"handler", HEARTH_SPROCKET_FAULTED, HEARTH_ERROR_PROTOCOL, "SIGSEGV", TRUE},
+    {"store", HEARTH_SPROCKET_FAULTED, HEARTH_ERROR_PROTOCOL, "SIGSEGV", TRUE},
+    {"recurse", HEARTH_SPROCKET_FAULTED, HEARTH_ERROR_PROTOCOL, "SIGSEGV", TRUE},
+    {"abort", HEARTH_SPROCKET_FAULTED, HEARTH_ERROR_PROTOCOL, "SIGABRT", TRUE},
+    {"spin", HEARTH_SPROCKET_TIMED_OUT, HEARTH_ERROR_TIMED_OUT, "cpu-time", TRUE},
+    {"block", HEARTH_SPROCKET_TIMED_OUT, HEARTH_ERROR_TIMED_OUT, "wall-time", FALSE},
+    {"allocate", HEARTH_SPROCKET_OUT_OF_MEMORY, HEARTH_ERROR_LIMIT, "memory", FALSE},
+    {"sleep", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call clock_nanosleep", TRUE},
+    {"descriptor", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call write", TRUE},
+    {"open", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call openat", TRUE},
+    {"socket", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call socket", TRUE},
+    {"exec", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call execve", TRUE},
+    {"fork", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call clone", TRUE},
+    {"kill", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call kill", TRUE},
+    {"code", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "system call mmap", TRUE},
+    {"exit", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_PROTOCOL, "exit", FALSE},
+    {"huge", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_LIMIT, "result-size", FALSE},
+    {"emit", HEARTH_SPROCKET_REFUSED, HEARTH_ERROR_LIMIT, "emit", FALSE},
+    {"garbage", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "result-invalid", FALSE},
+    {"types", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "result-invalid", FALSE},
+    {"range", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "result-invalid", FALSE},
+    {"twice", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "result-invalid", FALSE},
+    {"unknown", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "result-invalid", FALSE},
+    {"status", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "return-value", FALSE},
+};
+
+static void each_misbehaviour_is_told_and_hurts_nobody(Fixture *fixture, gconstpointer data)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        const Row *row = &ROWS[i];
+        g_autoptr(GError) error = NULL;
+        g_auto(HearthSprocketReport) report = {0}, after = {0};
+        g_autoptr(GVariant) values = NULL;
+        g_autofree char *start =
+            g_strdup_printf("sprocket test.bad.%s, hook metadata: rule %s", row->name, row->rule);
+        GPid server = hearth_sprocket_host_server_pid(fixture->host);
+        g_assert_false(run(fixture, row->name, NULL, &report, &error));
+        g_test_message("%s", error->message);
+        g_assert_cmpstr(report.rule, ==, row->rule);
+        g_assert_cmpint(report.outcome, ==, row->outcome);
+        g_assert_error(error, HEARTH_ERROR, (gint)row->code);
+        g_assert_true(g_str_has_prefix(error->message, start));
+        g_assert_nonnull(strstr(error->message, "x.bad"));
+        if (row->placed) {
+            g_assert_cmpuint(report.address, !=, 0);
+            g_assert_nonnull(report.symbol);
+        }
+        /* The server is the same one, and the next call is as if nothing had been. */
+        g_assert_true(run(fixture, "count", &values, &after, NULL));
+        g_assert_cmpint(hearth_sprocket_host_server_pid(fixture->host), ==, server);
+        g_assert_false(after.again);
+    }
+}
+
+static void a_fault_is_placed_in_the_sprocket(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0};
+    g_assert_false(run(fixture, "crash", NULL, &report, NULL));
+    g_assert_true(g_str_has_prefix(report.symbol, "crash.so"));
+}
+
+static void limits_end_a_call_in_time(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) spin = {0}, block = {0};
+    g_assert_false(run(fixture, "spin", NULL, &spin, NULL));
+    g_assert_cmpuint(spin.cpu_us, >=, 150 * 1000);
+    g_assert_cmpuint(spin.cpu_us, <, 600 * 1000);
+    g_assert_false(run(fixture, "block", NULL, &block, NULL));
+    g_assert_cmpuint(block.wall_ns, >=, 1000 * 1000000ull);
+    g_assert_cmpuint(block.wall_ns, <, 3000 * 1000000ull);
+}
+
+static void printing_reaches_nobody(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GVariant) values = NULL;
+    g_autoptr(GError) error = NULL;
+    guint width;
+    run(fixture, "print", &values, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_variant_lookup(values, "image.width", "u", &width));
+    g_assert_cmpuint(width, ==, 7);
+}
+
+static void every_call_starts_anew(Fixture *fixture, gconstpointer data)
+{
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(GVariant) values = NULL;
+        guint width;
+        g_assert_true(run(fixture, "count", &values, NULL, NULL));
+        g_assert_true(g_variant_lookup(values, "image.width", "u", &width));
+        g_assert_cmpuint(width, ==, 1);
+    }
+}
+
+static void three_bad_calls_in_a_row_quarantine(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL, other = NULL;
+    for (guint i = 0; i < HEARTH_SPROCKET_QUARANTINE_AFTER; i++) {
+        g_autoptr(HearthSprocketStatus) before = status_of(fixture, "crash");
+        g_assert_false(before->quarantined);
+        g_assert_false(run(fixture, "crash", NULL, NULL, NULL));
+    }
+    g_autoptr(HearthSprocketStatus) status = status_of(fixture, "crash");
+    g_assert_true(status->quarantined);
+    g_assert_cmpuint(status->calls, ==, 3);
+    g_assert_cmpuint(status->outcomes[HEARTH_SPROCKET_FAULTED], ==, 3);
+    g_assert_nonnull(strstr(status->last_error, "SIGSEGV"));
+    g_assert_false(run(fixture, "crash", NULL, NULL, &error));
+    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_PERMISSION);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    g_assert_true(hearth_sprocket_host_enable(fixture->host, "test.bad.crash", NULL));
+    g_assert_false(run(fixture, "crash", NULL, NULL, &other));
+    g_assert_error(other, HEARTH_ERROR, HEARTH_ERROR_PROTOCOL);
+}
+
+static void what_cannot_be_loaded_is_listed_with_the_reason(Fixture *fixture, gconstpointer data)
+{
+    static const struct {
+        const char *file;
+        const char *reason;
+    } FILES[] = {
+        {"/constructor.so", "loading it failed"},
+        {"/table.so", "loading it failed"},
+        {"/newer.so", "another version"},
+        {"/empty.so", "SPROCKET_EXPORT"},
+    };
+    g_autoptr(GPtrArray) list = hearth_sprocket_host_list(fixture->host);
+    for (gsize i = 0; i < G_N_ELEMENTS(FILES); i++) {
+        guint seen = 0;
+        for (guint j = 0; j < list->len; j++) {
+            const HearthSprocketStatus *status = g_ptr_array_index(list, j);
+            if (!g_str_has_suffix(status->path, FILES[i].file))
+                continue;
+            g_assert_null(status->id);
+            g_assert_nonnull(strstr(status->last_error, FILES[i].reason));
+            seen++;
+        }
+        g_assert_cmpuint(seen, ==, 1);
+    }
+}
+
+static void a_server_that_died_is_replaced(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0};
+    g_autoptr(GError) error = NULL;
+    GPid first = hearth_sprocket_host_server_pid(fixture->host);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    g_assert_cmpint(kill(first, SIGKILL), ==, 0);
+    run(fixture, "count", NULL, &report, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(hearth_sprocket_host_server_pid(fixture->host), !=, first);
+}
+
+static gpointer kill_server_soon(gpointer data)
+{
+    g_usleep(200 * 1000);
+    kill(hearth_sprocket_host_server_pid(data), SIGKILL);
+    return NULL;
+}
+
+static void a_server_that_dies_in_a_call_costs_one_try(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0};
+    g_autoptr(GError) error = NULL;
+    GThread *killer = g_thread_new("killer", kill_server_soon, fixture->host);
+    g_assert_false(run(fixture, "block", NULL, &report, &error));
+    g_thread_join(killer);
+    g_assert_true(report.again);
+    g_assert_cmpstr(report.rule, ==, "wall-time");
+}
+
+static gpointer cancel_soon(gpointer data)
+{
+    g_usleep(100 * 1000);
+    g_cancellable_cancel(data);
+    return NULL;
+}
+
+static void a_call_can_be_cancelled(Fixture *fixture, gconstpointer data)
+{
+    static const HearthSprocketLimits LONG = {.cpu_ms = 60000, .wall_ms = 60000};
+    const HearthSprocketRequest request = {
+        .hook = "metadata", .sprocket = "test.bad.block", .fd = fixture->fd, .limits = &LONG};
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(GError) error = NULL;
+    g_auto(HearthSprocketReport) report = {0};
+    gint64 start = g_get_monotonic_time();
+    GThread *thread = g_thread_new("cancel", cancel_soon, cancellable);
+    g_assert_false(hearth_sprocket_host_run(fixture->host, &request, NULL, NULL, &report,
+                                            cancellable, &error));
+    g_thread_join(thread);
+    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_CANCELLED);
+    g_assert_cmpint(report.outcome, ==, HEARTH_SPROCKET_NOT_RUN);
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+}
+
+static gpointer cut_soon(gpointer path)
+{
+    g_usleep(100 * 1000);
+    g_assert_cmpint(truncate(path, 0), ==, 0);
+    return NULL;
+}
+
+static void a_file_cut_short_is_nobodys_fault(Fixture *fixture, gconstpointer data)
+{
+    static const HearthSprocketLimits LONG = {.cpu_ms = 60000, .wall_ms = 60000};
+    const HearthSprocketRequest request = {
+        .hook = "metadata", .sprocket = "test.bad.reread", .fd = fixture->fd, .limits = &LONG};
+    g_autoptr(GError) error = NULL;
+    GThread *thread = g_thread_new("cut", cut_soon, fixture->path);
+    g_assert_false(
+        hearth_sprocket_host_run(fixture->host, &request, NULL, NULL, NULL, NULL, &error));
+    g_thread_join(thread);
+    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_CONFLICT);
+    g_autoptr(HearthSprocketStatus) status = status_of(fixture, "reread");
+    g_assert_cmpuint(status->bad_in_a_row, ==, 0);
+}
+
+static gpointer run_many(gpointer data)
+{
+    for (guint i = 0; i < 40; i++)
+        if (i % 8 == 7)
+            g_assert_false(run(data, "exit", NULL, NULL, NULL));
+        else
+            g_assert_true(run(data, "count", NULL, NULL, NULL));
+    return NULL;
+}
+
+static void calls_of_several_threads_do_not_mix(Fixture *fixture, gconstpointer data)
+{
+    GThread *threads[4];
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("many", run_many, fixture);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_thread_join(threads[i]);
+    g_autoptr(HearthSprocketStatus) status = status_of(fixture, "count");
+    g_assert_cmpuint(status->outcomes[HEARTH_SPROCKET_RETURNED], ==, 4 * 35);
+}
+
+static void no_child_stays_behind(Fixture *fixture, gconstpointer data)
+{
+    GPid server = hearth_sprocket_host_server_pid(fixture->host);
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", server, server);
+    g_autofree char *children = NULL;
+    g_assert_false(run(fixture, "block", NULL, NULL, NULL));
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    if (g_file_get_contents(path, &children, NULL, NULL))
+        g_assert_cmpstr(children, ==, "");
+}
+
+static void a_path_is_run_without_being_installed(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *object = g_build_filename(g_getenv("HEARTH_BAD_SPROCKETS"), "count.so", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) values = NULL;
+    HearthSprocketRunStats stats;
+    hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL,
+                             HEARTH_SPROCKET_MODE_FORK, 5, &values, NULL, &stats, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(stats.median_ns, >, 0);
+    g_assert_cmpuint(stats.cold_ns, >, 0);
+    g_assert_cmpint(stats.report.outcome, ==, HEARTH_SPROCKET_RETURNED);
+    hearth_sprocket_report_clear(&stats.report);
+    g_assert_false(hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL,
+                                            HEARTH_SPROCKET_MODE_ROLLBACK, 1, NULL, NULL, &stats,
+                                            &error));
+    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED);
+    hearth_sprocket_report_clear(&stats.report);
+}
+
+#define CASE(path, function)                                                                       \
+    g_test_add("/sprockets/isolation/" path, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    CASE("each-misbehaviour", each_misbehaviour_is_told_and_hurts_nobody);
+    CASE("place-of-a-fault", a_fault_is_placed_in_the_sprocket);
+    CASE("limits-in-time", limits_end_a_call_in_time);
+    CASE("printing", printing_reaches_nobody);
+    CASE("every-call-anew", every_call_starts_anew);
+    CASE("quarantine", three_bad_calls_in_a_row_quarantine);
+    CASE("not-loadable", what_cannot_be_loaded_is_listed_with_the_reason);
+    CASE("server-replaced", a_server_that_died_is_replaced);
+    CASE("server-dies-in-a-call", a_server_that_dies_in_a_call_costs_one_try);
+    CASE("cancel", a_call_can_be_cancelled);
+    CASE("file-cut-short", a_file_cut_short_is_nobodys_fault);
+    CASE("threads", calls_of_several_threads_do_not_mix);
+    CASE("no-child-left", no_child_stays_behind);
+    CASE("path", a_path_is_run_without_being_installed);
+    return g_test_run();
+}
