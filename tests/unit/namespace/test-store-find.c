@@ -1,30 +1,29 @@
 #include "tests/unit/namespace/store-fixture.h"
 
-static GVariant *attributes(const char *text)
+static void add_with(StoreFixture *f, const char *path, const char *bytes, const char *text)
 {
     g_autoptr(GError) error = NULL;
-    GVariant *value = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
+    g_autoptr(GVariant) value = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
     g_assert_no_error(error);
-    return value;
+    store_fixture_add(f->store, path, bytes, value);
 }
 
 static void set_up(StoreFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     store_fixture_set_up(f, data);
-    store_fixture_add(f->store, "/Photos/2026/IMG_1.jpg", "one",
-                      attributes("{'camera.model': <'EOS 5D'>, 'image.rating': <uint32 4>,"
-                                 " 'time.taken': <'2026-11-20T10:00:00.5+01:00'>,"
-                                 " 'text.keywords': <['Sea', 'Sun']>,"
-                                 " 'exposure.iso': <uint32 100>}"));
-    store_fixture_add(f->store, "/Photos/2026/IMG_2.jpg", "two two",
-                      attributes("{'camera.model': <'X-T3'>, 'image.rating': <uint32 2>,"
-                                 " 'time.taken': <'2026-11-21T10:00:00'>,"
-                                 " 'exposure.iso': <uint32 800>,"
-                                 " 'gps.latitude': <-12.5>}"));
-    store_fixture_add(
-        f->store, "/Music/Bj\xc3\xb6rk/Joga.mp3", "music!",
-        attributes("{'audio.artist': <'Bj\xc3\xb6rk'>, 'media.type': <'audio/mpeg'>}"));
+    add_with(f, "/Photos/2026/IMG_1.jpg", "one",
+             "{'camera.model': <'EOS 5D'>, 'image.rating': <uint32 4>,"
+             " 'time.taken': <'2026-11-20T10:00:00.5+01:00'>,"
+             " 'text.keywords': <['Sea', 'Sun']>,"
+             " 'exposure.iso': <uint32 100>}");
+    add_with(f, "/Photos/2026/IMG_2.jpg", "two two",
+             "{'camera.model': <'X-T3'>, 'image.rating': <uint32 2>,"
+             " 'time.taken': <'2026-11-21T10:00:00'>,"
+             " 'exposure.iso': <uint32 800>,"
+             " 'gps.latitude': <-12.5>}");
+    add_with(f, "/Music/Bj\xc3\xb6rk/Joga.mp3", "music!",
+             "{'audio.artist': <'Bj\xc3\xb6rk'>, 'media.type': <'audio/mpeg'>}");
     store_fixture_add(f->store, "/odd \xff\xfe.bin", "", NULL);
     store_fixture_make(f->store, HEARTH_ROOT_INO, "link", HEARTH_KIND_SYMLINK);
     gint64 gone = store_fixture_add(f->store, "/Gone/IMG_9.jpg", "x", NULL);
