@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Longest JSON text that is read, bytes. */
-#define TEXT_MAX (4 << 20)
+#define TEXT_MAX (64 << 20)
 /* Deepest nesting that is read: far more than any request of ours, far less than a stack holds. */
 #define DEPTH_MAX 32
 
@@ -299,7 +299,7 @@ GVariant *hearth_json_parse(const char *text, gssize size, GError **error)
     gsize length = size < 0 ? strlen(text) : (gsize)size;
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GError) cause = NULL;
-    if (length > TEXT_MAX && !refuse_json(error, "is longer than 4 MiB"))
+    if (length > TEXT_MAX && !refuse_json(error, "is longer than 64 MiB"))
         return NULL;
     if (!g_utf8_validate_len(text, length, NULL) && !refuse_json(error, "is not UTF-8 without NUL"))
         return NULL;

@@ -12,7 +12,7 @@
  * text.
  *
  * From JSON: objects become a{sv}, arrays av, whole numbers x, others d, strings s, true and false
- * b; null is left out. Text that is no JSON, nests deeper than 32 or is longer than 4 MiB fails
+ * b; null is left out. Text that is no JSON, nests deeper than 32 or is longer than 64 MiB fails
  * with HEARTH_ERROR_INVALID.
  */
 

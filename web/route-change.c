@@ -237,7 +237,7 @@ static gboolean put_tree(HearthRequest *request, HearthReply *reply, GError **er
 
 static const HearthUpload PUT_UPLOAD = {put_begin, put_write, put_end};
 
-/* --- POST: mkdir, move, restore --- */
+/* --- POST: mkdir, symlink, move, restore --- */
 
 static gboolean flag(GVariant *body, const char *key)
 {
@@ -261,6 +261,29 @@ static gboolean make_folder(HearthRequest *request, const char *path, GVariant *
                   hearth_store_create(options->store, parent.ino, name, &folder, options->origin,
                                       &object, error);
     return done && reply_entry(request, MHD_HTTP_CREATED, &object, path, reply, error);
+}
+
+static gboolean make_symlink(HearthRequest *request, const char *path, GVariant *body,
+                             HearthReply *reply, GError **error)
+{
+    const HearthWebOptions *options = request->options;
+    g_autofree char *target = hearth_json_lookup_bytes(body, "target");
+    HearthNewObject link = {.kind = HEARTH_KIND_SYMLINK,
+                            .mode = 0777,
+                            .uid = geteuid(),
+                            .gid = getegid(),
+                            .target = target};
+    HearthObject object, parent;
+    const char *name;
+    if (!target || !*target) {
+        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_INVALID,
+                    "\"target\" must say where it leads");
+        return FALSE;
+    }
+    return walk_parent(options->store, path, &parent, &name, error) &&
+           hearth_store_create(options->store, parent.ino, name, &link, options->origin, &object,
+                               error) &&
+           reply_entry(request, MHD_HTTP_CREATED, &object, path, reply, error);
 }
 
 static gboolean move(HearthRequest *request, const char *path, GVariant *body, HearthReply *reply,
@@ -308,7 +331,8 @@ typedef struct {
                     GError **error);
 } Action;
 
-static const Action ACTIONS[] = {{"mkdir", make_folder}, {"move", move}, {"restore", restore}};
+static const Action ACTIONS[] = {
+    {"mkdir", make_folder}, {"symlink", make_symlink}, {"move", move}, {"restore", restore}};
 
 static gboolean post_tree(HearthRequest *request, HearthReply *reply, GError **error)
 {
@@ -322,7 +346,7 @@ static gboolean post_tree(HearthRequest *request, HearthReply *reply, GError **e
         if (strcmp(ACTIONS[i].word, word) == 0)
             return ACTIONS[i].run(request, path, body, reply, error);
     g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_INVALID,
-                "\"action\" must be mkdir, move or restore");
+                "\"action\" must be mkdir, symlink, move or restore");
     return FALSE;
 }
 

@@ -12,6 +12,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Bytes for the headers of a request and one piece of its body. More makes small requests slower.
@@ -192,6 +193,11 @@ static GSocket *listen_at(GSocketFamily family, GSocketAddress *address, const c
 
 static gboolean open_unix(HearthListener *listener, const char *path, GError **error)
 {
+    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_NAME_TOO_LONG,
+                    "the path of the socket %s is longer than the kernel takes", path);
+        return FALSE;
+    }
     g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
     listener->full = TRUE;
     unlink(path);
