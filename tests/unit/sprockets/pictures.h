@@ -32,6 +32,11 @@ GBytes *exif_maker_end(ExifMaker *maker);
 /** The tags that a camera writes, with fixed values that test-photo.c knows. */
 GBytes *exif_of_a_camera(gboolean little);
 
+#define EXIF_HOSTILE_KINDS 8
+
+/** The kinds of EXIF that have brought parsers down: counts, loops, offsets, types. */
+GBytes *exif_hostile(guint kind);
+
 typedef struct {
     guint width;
     guint height;

@@ -409,53 +409,12 @@ static void a_bomb_is_refused_unexploded(Fixture *fixture, gconstpointer data)
     assert_no_bad_call(fixture);
 }
 
-/* The kinds of EXIF that have brought libexif down: counts, loops, offsets. */
-static GBytes *hostile_exif(guint kind)
-{
-    ExifMaker *maker = exif_maker_new(TRUE, 42);
-    switch (kind) {
-    case 0: /* a text of 4 GiB */
-        exif_maker_raw(maker, EXIF_MAKER_ROOT, 0x010f, 2, 0xffffffff, "\x08\0\0\0", 4);
-        break;
-    case 1: /* a count that overflows when it is multiplied */
-        exif_maker_raw(maker, EXIF_MAKER_ROOT, 0x829a, 5, 0x20000001, "\x08\0\0\0", 4);
-        break;
-    case 2: /* a folder that holds itself */
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x8769, 8);
-        break;
-    case 3: /* folders past the end */
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x8769, 0xfffffffe);
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x8825, 0x7fffffff);
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x014a, 0xffffffff);
-        break;
-    case 4: /* a type that does not exist */
-        exif_maker_raw(maker, EXIF_MAKER_ROOT, 0x010f, 0, 1, "abcd", 4);
-        exif_maker_raw(maker, EXIF_MAKER_ROOT, 0x0110, 999, 1, "abcd", 4);
-        break;
-    case 5: /* the wrong type for each tag */
-        exif_maker_short(maker, EXIF_MAKER_ROOT, 0x010f, 1);
-        exif_maker_text(maker, EXIF_MAKER_ROOT, 0x0112, "6");
-        exif_maker_short(maker, EXIF_MAKER_EXIF, 0x9003, 1);
-        exif_maker_text(maker, EXIF_MAKER_EXIF, 0x829a, "1/250");
-        exif_maker_text(maker, EXIF_MAKER_GPS, 2, "48");
-        break;
-    case 6: /* a maker's note that claims to be Canon's, with a huge count */
-        exif_maker_raw(maker, EXIF_MAKER_EXIF, 0x927c, 7, 0x7fffffff, "\x08\0\0\0", 4);
-        break;
-    default: /* a thumbnail that overlaps the structure */
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x0201, 0);
-        exif_maker_long(maker, EXIF_MAKER_ROOT, 0x0202, 0xffffffff);
-        break;
-    }
-    return exif_maker_end(maker);
-}
-
 static void hostile_exif_is_read_past(Fixture *fixture, gconstpointer data)
 {
-    for (guint kind = 0; kind < 8; kind++) {
+    for (guint kind = 0; kind < EXIF_HOSTILE_KINDS; kind++) {
         g_auto(HearthSprocketPreview) preview = {0};
         g_autoptr(GError) error = NULL;
-        g_autoptr(GBytes) exif = hostile_exif(kind);
+        g_autoptr(GBytes) exif = exif_hostile(kind);
         g_autoptr(GBytes) jpeg = picture_jpeg(&(Picture){.width = 64, .height = 48, .exif = exif});
         g_autoptr(GVariant) got = metadata(fixture, jpeg, "a.jpg", &error);
         g_assert_no_error(error);
