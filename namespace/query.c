@@ -366,7 +366,7 @@ static gboolean take_operator(Parser *parser, HearthQueryNode *node, Allowed all
 static HearthQueryNode *parse_test(Parser *parser)
 {
     g_autoptr(HearthQueryNode) node = g_new0(HearthQueryNode, 1);
-    Rest rest;
+    Rest rest = {0};
     node->kind = HEARTH_QUERY_TEST;
     if (++parser->terms > HEARTH_QUERY_TERMS) {
         complain(parser, parser->token_start, "no more than 128 comparisons");
