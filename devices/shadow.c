@@ -56,6 +56,7 @@ struct HearthShadow {
     HearthDevice *device;
 
     HearthSession *session; /* (nullable): none runs */
+    gboolean asked;         /* the session has served a request, and its library may remember */
     gboolean may_change;    /* what the next session is opened with */
     GQueue expected;        /* of HearthDeviceObject*, owned */
 };
@@ -67,6 +68,7 @@ struct Request {
     const char *verb; /* "fetch" ... for messages */
     const char *path; /* (nullable) */
     gboolean changes;
+    gboolean afresh; /* must not be answered from what a library remembers */
     const HearthDeviceObject *object;
     guint64 offset;
     HearthShadowDataFunc data_func;
@@ -246,6 +248,7 @@ static gboolean open_once(HearthShadow *shadow, GCancellable *cancellable, Heart
 {
     g_autoptr(HearthDevice) device = hearth_shadow_dup_device(shadow);
     *call = make_call(shadow, cancellable, shadow->open_timeout_ms);
+    shadow->asked = FALSE;
     shadow->session =
         hearth_session_start(shadow->program, (const char *const *)shadow->arguments, error);
     if (!shadow->session)
@@ -329,6 +332,12 @@ static gboolean is_final(HearthShadow *shadow, const HearthCall *call, const GEr
            (needs_a_person(call->state) && !shadow->wait_until_free);
 }
 
+/* libgphoto2 and libmtp see no new file, and go on listing a device that is gone. */
+static gboolean remembers(HearthShadow *shadow)
+{
+    return strcmp(shadow->device->driver, "volume") != 0;
+}
+
 static gboolean try_once(HearthShadow *shadow, Request *request, GCancellable *cancellable,
                          HearthCall *call, GError **error)
 {
@@ -337,9 +346,12 @@ static gboolean try_once(HearthShadow *shadow, Request *request, GCancellable *c
         shadow->may_change = TRUE;
     if (request->changes && shadow->session && !hearth_session_can_change(shadow->session))
         end_session(shadow, TRUE);
+    if (request->afresh && shadow->session && shadow->asked && remembers(shadow))
+        end_session(shadow, TRUE);
     if (!ensure_open(shadow, cancellable, call, error))
         return FALSE;
     *call = make_call(shadow, cancellable, shadow->idle_timeout_ms);
+    shadow->asked |= request->attempt != NULL;
     return !request->attempt || request->attempt(shadow, request, call, error);
 }
 
@@ -445,6 +457,7 @@ gboolean hearth_shadow_list(HearthShadow *shadow, HearthShadowListFunc func, gpo
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
     Request request = {.attempt = attempt_list,
                        .verb = "list its files",
+                       .afresh = TRUE,
                        .list_func = func,
                        .user_data = user_data,
                        .seen = seen};

@@ -20,7 +20,9 @@
  * hearthd (message.h). It exits when hearthd is gone, without a goodbye when a library hangs.
  */
 
-#define CONVERSATION_FD STDIN_FILENO
+/* The conversation, away from the low numbers: libgphoto2 closes descriptor 0 with a connection. */
+static int conversation_fd = -1;
+#define FIRST_FREE_FD 3
 
 typedef struct {
     HearthConversation conversation;
@@ -95,7 +97,7 @@ static gboolean answer_error(Worker *worker, const GError *failure, guint64 pipe
 /* A library may hang for minutes while hearthd is long gone. */
 static void *watch_hangup(void *unused)
 {
-    struct pollfd watched = {.fd = CONVERSATION_FD, .events = 0};
+    struct pollfd watched = {.fd = conversation_fd, .events = 0};
     while (poll(&watched, 1, -1) < 0 || !(watched.revents & (POLLHUP | POLLERR | POLLNVAL)))
         continue;
     _exit(0);
@@ -287,7 +289,7 @@ int main(int argc, char **argv)
     Worker worker = {0};
     int type;
     socklen_t size = sizeof type;
-    if (getsockopt(CONVERSATION_FD, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+    if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
         g_printerr("hearth-device is started by hearthd, which speaks to it on a socket.\n");
         return 2;
     }
@@ -295,7 +297,10 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "C.UTF-8");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    hearth_conversation_init(&worker.conversation, CONVERSATION_FD);
+    conversation_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    if (conversation_fd < 0)
+        return 1;
+    hearth_conversation_init(&worker.conversation, conversation_fd);
     while (serve_next(&worker))
         continue;
     if (worker.session)

@@ -19,6 +19,11 @@
  * circle. A question that finds none is answered only after REAP_PATIENCE_MS, or when one is done.
  */
 #define REAP_PATIENCE_MS 1
+/*
+ * That a program died while its question was held shows nowhere. One that lives and has URBs under
+ * way asks every millisecond; after this silence it is taken for dead.
+ */
+#define SILENCE_US 10000
 
 #define SETUP_BYTES sizeof(struct usb_ctrlrequest)
 
@@ -27,6 +32,7 @@ typedef struct {
     gboolean claims;
     gboolean asks;        /* a reap waits for its answer */
     gboolean just_reaped; /* the next question without an answer need not wait */
+    gint64 last_asked;    /* monotonic, microseconds */
     GSource *patience;
     GQueue done; /* element-type Urb */
 } Opener;
@@ -271,8 +277,33 @@ static void reap(SimUsbClaim *claim, Opener *opener)
     g_source_attach(opener->patience, claim->context);
 }
 
+static gboolean has_urbs(SimUsbClaim *claim, const Opener *opener)
+{
+    for (GList *link = claim->waiting.head; link != NULL; link = link->next)
+        if (((Urb *)link->data)->opener == opener)
+            return TRUE;
+    return !g_queue_is_empty((GQueue *)&opener->done);
+}
+
+static void forget_opener(SimUsbClaim *claim, guint where);
+
+static gboolean is_dead(SimUsbClaim *claim, const Opener *opener)
+{
+    return !umockdev_ioctl_client_get_connected(opener->client) ||
+           (has_urbs(claim, opener) && g_get_monotonic_time() - opener->last_asked > SILENCE_US);
+}
+
+/** Nobody tells when a program closes the node or dies. */
+static void bury_dead(SimUsbClaim *claim, const Opener *living)
+{
+    for (guint i = claim->openers->len; i-- > 0;)
+        if (claim->openers->pdata[i] != living && is_dead(claim, claim->openers->pdata[i]))
+            forget_opener(claim, i);
+}
+
 static int claim_interface(SimUsbClaim *claim, Opener *opener)
 {
+    bury_dead(claim, opener);
     for (guint i = 0; i < claim->openers->len; i++) {
         const Opener *other = claim->openers->pdata[i];
 
@@ -340,6 +371,7 @@ static int simple_ioctl(SimUsbClaim *claim, Opener *opener, gulong request)
 
 static void dispatch(SimUsbClaim *claim, Opener *opener, gulong request)
 {
+    opener->last_asked = g_get_monotonic_time();
     if (request == USBDEVFS_REAPURB || request == USBDEVFS_REAPURBNDELAY)
         reap(claim, opener);
     else if (claim->gone)
@@ -366,28 +398,21 @@ static Opener *find_opener(SimUsbClaim *claim, UMockdevIoctlClient *client, guin
 }
 
 /** The program closed the node, or died. The device keeps its session, as real ones do. */
-static void opener_vanished(UMockdevIoctlClient *client, GParamSpec *spec, SimUsbClaim *claim)
+static void forget_opener(SimUsbClaim *claim, guint where)
 {
+    Opener *opener = claim->openers->pdata[where];
     GList *next;
-    Opener *opener;
-    guint where;
 
-    if (umockdev_ioctl_client_get_connected(client))
-        return;
-    sim_device_lock(claim->device);
-    opener = find_opener(claim, client, &where);
-    for (GList *link = claim->waiting.head; opener != NULL && link != NULL; link = next) {
+    for (GList *link = claim->waiting.head; link != NULL; link = next) {
         next = link->next;
         if (((Urb *)link->data)->opener == opener) {
             urb_free(link->data);
             g_queue_delete_link(&claim->waiting, link);
         }
     }
-    if (opener != NULL && opener->claims)
+    if (opener->claims)
         sim_usb_pipe_reset(claim->pipe);
-    if (opener != NULL)
-        g_ptr_array_remove_index(claim->openers, where);
-    sim_device_unlock(claim->device);
+    g_ptr_array_remove_index(claim->openers, where);
 }
 
 static Opener *opener_for(SimUsbClaim *claim, UMockdevIoctlClient *client)
@@ -401,7 +426,6 @@ static Opener *opener_for(SimUsbClaim *claim, UMockdevIoctlClient *client)
     opener->client = g_object_ref(client);
     g_queue_init(&opener->done);
     g_ptr_array_add(claim->openers, opener);
-    g_signal_connect(client, "notify::connected", G_CALLBACK(opener_vanished), claim);
     return opener;
 }
 
@@ -435,8 +459,6 @@ void sim_usb_claim_free(SimUsbClaim *claim)
     if (claim == NULL)
         return;
     g_signal_handlers_disconnect_by_data(claim->handler, claim);
-    for (guint i = 0; i < claim->openers->len; i++)
-        g_signal_handlers_disconnect_by_data(((Opener *)claim->openers->pdata[i])->client, claim);
     g_queue_clear_full(&claim->waiting, urb_free);
     g_queue_clear_full(&claim->events, (GDestroyNotify)g_bytes_unref);
     g_ptr_array_unref(claim->openers);
