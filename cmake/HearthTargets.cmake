@@ -67,5 +67,5 @@ function(hearth_test name)
     set_tests_properties(${name} PROPERTIES
         TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" SKIP_RETURN_CODE 77
         FAIL_REGULAR_EXPRESSION "^not ok"
-        ENVIRONMENT "G_SLICE=always-malloc;HEARTH_BIN=${CMAKE_BINARY_DIR}/bin;HEARTH_SOURCE=${CMAKE_SOURCE_DIR};${A_ENVIRONMENT}")
+        ENVIRONMENT "G_SLICE=always-malloc;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.suppressions;HEARTH_BIN=${CMAKE_BINARY_DIR}/bin;HEARTH_SOURCE=${CMAKE_SOURCE_DIR};${A_ENVIRONMENT}")
 endfunction()
