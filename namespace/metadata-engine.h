@@ -183,9 +183,11 @@ struct HearthMetadataEngine {
      * `limit` HearthVersion to `rows`, whose `version` is the ino of an object that has it. */
     gboolean (*contents)(HearthMetadata *metadata, const HearthContentId *after, guint limit,
                          GArray *rows, GError **error);
-    /** Checks the rows against one another; progress in steps. */
-    gboolean (*check)(HearthMetadata *metadata, HearthProgressFunc progress,
-                      HearthFindingFunc finding, gpointer data, GError **error);
+    /** How many steps check() has. */
+    const guint *check_steps;
+    /** Checks the rows against one another, step 0 to *check_steps - 1. FALSE: could not run. */
+    gboolean (*check)(HearthMetadata *metadata, guint step, HearthFindingFunc finding,
+                      gpointer data, GError **error);
 };
 
 extern const HearthMetadataEngine HEARTH_METADATA_SQLITE;

@@ -260,4 +260,6 @@ const HearthMetadataEngine HEARTH_METADATA_SQLITE = {
     .find_next = hearth_sqlite_find_next,
     .find_close = hearth_sqlite_find_close,
     .contents = hearth_sqlite_contents,
+    .check_steps = &HEARTH_SQLITE_CHECKS,
+    .check = hearth_sqlite_check,
 };

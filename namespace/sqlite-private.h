@@ -158,5 +158,5 @@ gboolean hearth_sqlite_find_next(HearthFind *, guint, GArray *, gboolean *, GErr
 void hearth_sqlite_find_close(HearthFind *);
 
 /* sqlite-check.c */
-gboolean hearth_sqlite_check(HearthMetadata *, HearthProgressFunc, HearthFindingFunc, gpointer,
-                             GError **);
+extern const guint HEARTH_SQLITE_CHECKS;
+gboolean hearth_sqlite_check(HearthMetadata *, guint, HearthFindingFunc, gpointer, GError **);
