@@ -3,7 +3,7 @@
 #include "gateway/base/error.h"
 #include "gateway/importer.h"
 
-/* What the jobs do. */
+/* What the jobs do: imports, and the upkeep of the store. */
 
 /* --- Imports ----------------------------------------------------------------------------------- */
 
@@ -50,13 +50,50 @@ static gboolean import(HearthDaemon *daemon, HearthJob *job, GCancellable *cance
     return FALSE;
 }
 
+/* --- Upkeep ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    HearthJob *job;
+    GCancellable *cancellable;
+} Upkeep;
+
+static gboolean progress(guint64 done, guint64 total, gpointer data)
+{
+    const Upkeep *upkeep = data;
+    hearth_job_set_bytes(upkeep->job, done, total);
+    return !g_cancellable_is_cancelled(upkeep->cancellable);
+}
+
+static void finding(const char *sentence, gpointer data)
+{
+    const Upkeep *upkeep = data;
+    hearth_job_add_finding(upkeep->job, sentence);
+    g_warning("%s found: %s", hearth_job_kind(upkeep->job), sentence);
+}
+
+static gboolean collect_garbage(HearthDaemon *daemon, Upkeep *upkeep, GError **error)
+{
+    guint64 freed = 0;
+    if (!hearth_store_gc(daemon->store, progress, upkeep, &freed, error))
+        return FALSE;
+    hearth_job_set_freed(upkeep->job, freed);
+    return TRUE;
+}
+
 gboolean hearth_daemon_work(HearthJob *job, GCancellable *cancellable, gpointer data,
                             GError **error)
 {
     HearthDaemon *daemon = data;
+    Upkeep upkeep = {.job = job, .cancellable = cancellable};
     const char *kind = hearth_job_kind(job);
     if (g_str_equal(kind, "import"))
         return import(daemon, job, cancellable, error);
+    if (g_str_equal(kind, "scrub"))
+        return hearth_store_scrub(daemon->store, progress, finding, &upkeep, error);
+    if (g_str_equal(kind, "fsck"))
+        return hearth_store_fsck(daemon->store, progress, finding, &upkeep, error);
+    if (g_str_equal(kind, "gc"))
+        return collect_garbage(daemon, &upkeep, error);
     g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_INVALID, "there is no job of the kind %s", kind);
     return FALSE;
 }
