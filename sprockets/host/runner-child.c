@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -13,9 +14,8 @@
 
 #include "sprockets/host/call-private.h"
 
-#define HANDLER_STACK 65536        /* bytes */
-#define MEMORY_PROBE_SHARE 8       /* of the limit: who has less left counts as out of memory */
-#define MEMORY_SLACK (1024 * 1024) /* bytes: shared memory and the mappings of the confinement */
+#define HANDLER_STACK 65536  /* bytes */
+#define MEMORY_PROBE_SHARE 8 /* of the limit: who has less left counts as out of memory */
 
 static HearthShared *shared; /* of this child */
 static size_t memory_probe;  /* bytes */
@@ -57,6 +57,8 @@ static uint64_t program_counter(const ucontext_t *context)
 /* Runs in the middle of anything: writes plain memory and leaves. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
+    if (!shared) /* before the job */
+        end_process();
     shared->signal = number;
     shared->system_call = -1;
     shared->address = program_counter(context);
@@ -72,13 +74,6 @@ static void on_signal(int number, siginfo_t *info, void *context)
     shared->memory_full = memory_is_full();
     shared->state = HEARTH_SHARED_FAULTED;
     end_process();
-}
-
-static _Noreturn void fail_setup(void)
-{
-    shared->status = errno;
-    shared->state = HEARTH_SHARED_SETUP;
-    leave();
 }
 
 static bool catch_signals(void)
@@ -101,30 +96,46 @@ static bool limit(int resource, rlim_t soft, rlim_t hard)
     return setrlimit((__rlimit_resource_t)resource, &bounds) == 0;
 }
 
-/*
- * The memory limit is on the address space: what the server had, plus the input, plus the limit.
- * That holds under AddressSanitizer too, whose terabytes of shadow are part of what the server had.
- * CPU seconds are a net under the timer, which counts in milliseconds but can be late.
- */
-static bool set_limits(const HearthRunnerJob *job)
+/* CPU seconds are a net under the timer, which counts in milliseconds but can be late. Waiting for
+ * the job costs no processor time. The server sets the limit on memory, which needs the input's size. */
+static bool set_limits(const HearthRunnerLimits *limits)
 {
-    const HearthWireCall *call = job->call;
-    rlim_t space = job->server_memory + call->input_size + call->memory + MEMORY_SLACK;
-    rlim_t seconds = call->cpu_ms / 1000 + 2;
+    rlim_t seconds = limits->cpu_ms / 1000 + 2;
     const struct itimerval timer = {
-        .it_value = {.tv_sec = call->cpu_ms / 1000, .tv_usec = call->cpu_ms % 1000 * 1000}};
-    return limit(RLIMIT_AS, space, space) && limit(RLIMIT_CPU, seconds, seconds + 1) &&
-           limit(RLIMIT_FSIZE, call->emit_size, call->emit_size) && limit(RLIMIT_CORE, 0, 0) &&
-           limit(RLIMIT_NOFILE, 0, 0) && limit(RLIMIT_NPROC, 0, 0) &&
-           setitimer(ITIMER_PROF, &timer, NULL) == 0;
+        .it_value = {.tv_sec = limits->cpu_ms / 1000, .tv_usec = limits->cpu_ms % 1000 * 1000}};
+    return limit(RLIMIT_CPU, seconds, seconds + 1) &&
+           limit(RLIMIT_FSIZE, limits->emit_size, limits->emit_size) && limit(RLIMIT_CORE, 0, 0) &&
+           limit(RLIMIT_NOFILE, HEARTH_RUNNER_EMIT_FD + 1, HEARTH_RUNNER_EMIT_FD + 1) &&
+           limit(RLIMIT_NPROC, 0, 0) && setitimer(ITIMER_PROF, &timer, NULL) == 0;
 }
 
-/* Also the sockets of other lanes go: nothing of the server but its memory is left to the child. */
-static bool keep_emit_alone(int emit_fd)
+/* The sockets of lanes go: nothing of the server but its memory is left to the child. */
+static bool keep_job_alone(int socket)
 {
-    if (emit_fd != HEARTH_RUNNER_EMIT_FD && dup2(emit_fd, HEARTH_RUNNER_EMIT_FD) < 0)
+    if (socket != HEARTH_RUNNER_JOB_FD && dup2(socket, HEARTH_RUNNER_JOB_FD) < 0)
         return false;
-    return close_range(HEARTH_RUNNER_EMIT_FD + 1, ~0U, 0) == 0;
+    return close_range(HEARTH_RUNNER_JOB_FD + 1, ~0U, 0) == 0;
+}
+
+/* The job's message; static, as its parameters are read until the end. */
+static struct {
+    HearthRunnerJob job;
+    uint8_t params[HEARTH_WIRE_PARAMS_MAX];
+} message;
+
+/* The three descriptors arrive as the numbers after the socket's, which is the only one there is. */
+static bool receive_job(void)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(3 * sizeof(int))];
+    } control;
+    struct iovec where = {&message, sizeof message};
+    struct msghdr header = {.msg_iov = &where,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    return recvmsg(HEARTH_RUNNER_JOB_FD, &header, 0) >= (ssize_t)sizeof message.job;
 }
 
 static bool write_emit(HearthCall *call, const void *data, size_t length)
@@ -140,14 +151,13 @@ static bool write_emit(HearthCall *call, const void *data, size_t length)
     return true;
 }
 
-static void *map_input(const HearthRunnerJob *job)
+/* NULL: it cannot be mapped, errno says why. */
+static const void *map_input(uint64_t size)
 {
-    if (job->call->input_size == 0)
-        return NULL;
-    void *input = mmap(NULL, job->call->input_size, PROT_READ, MAP_PRIVATE, job->input_fd, 0);
-    if (input == MAP_FAILED)
-        fail_setup();
-    return input;
+    if (size == 0)
+        return "";
+    void *input = mmap(NULL, size, PROT_READ, MAP_PRIVATE, HEARTH_RUNNER_INPUT_FD, 0);
+    return input == MAP_FAILED ? NULL : input;
 }
 
 static void finish(const HearthCall *call, int status, size_t size)
@@ -162,33 +172,52 @@ static void finish(const HearthCall *call, int status, size_t size)
     shared->state = HEARTH_SHARED_RETURNED;
 }
 
-_Noreturn void hearth_runner_child(const HearthRunnerJob *job)
+static void run_job(char *base)
 {
     static HearthCall call;
+    const HearthRunnerJob *job = &message.job;
+    const void *input = map_input(job->call.input_size);
     size_t size = 0;
-    /* The server's death must take the child along, also when it died before this line. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != job->server)
-        leave();
-    char *base =
-        mmap(NULL, HEARTH_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, job->shared_fd, 0);
-    if (base == MAP_FAILED)
-        leave();
-    shared = (HearthShared *)base;
-    memory_probe = job->call->memory / MEMORY_PROBE_SHARE + 1;
-    hearth_call_init(&call, map_input(job), job->call->input_size, job->params,
-                     job->call->params_size);
-    hearth_record_begin(&call.result, base + HEARTH_SHARED_RESULT, job->call->result_size);
+    memory_probe = job->call.memory / MEMORY_PROBE_SHARE + 1;
+    if (!input) {
+        shared->status = errno;
+        shared->state = HEARTH_SHARED_SETUP;
+        return;
+    }
+    hearth_call_init(&call, input, job->call.input_size, message.params, job->call.params_size);
+    hearth_record_begin(&call.result, base + HEARTH_SHARED_RESULT, job->call.result_size);
     call.log = base + HEARTH_SHARED_LOG;
-    call.log_size = job->call->log_size;
+    call.log_size = job->call.log_size;
     call.emit = write_emit;
-    call.emit_left = job->call->emit_size;
-    if (!keep_emit_alone(job->emit_fd) || !catch_signals() || !set_limits(job) ||
-        !hearth_runner_filter_install())
-        fail_setup();
+    call.emit_left = job->call.emit_size;
     shared->state = HEARTH_SHARED_RUNNING;
     int status = hearth_call_run(&call, job->run, &size);
     finish(&call, status, size);
+}
+
+_Noreturn void hearth_runner_child(int socket, pid_t server, const HearthRunnerLimits *limits)
+{
+    /* The server's death must take the child along, also when it died before this line. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != server)
+        leave();
+    errno = 0;
+    bool confined = keep_job_alone(socket) && catch_signals() && set_limits(limits) &&
+                    hearth_runner_filter_install();
+    int failure = errno;
+    if (!receive_job())
+        leave();
+    char *base = mmap(NULL, HEARTH_SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      HEARTH_RUNNER_SHARED_FD, 0);
+    if (base == MAP_FAILED)
+        leave();
+    shared = (HearthShared *)base;
+    if (confined) {
+        run_job(base);
+    } else {
+        shared->status = failure;
+        shared->state = HEARTH_SHARED_SETUP;
+    }
     end_process();
     __builtin_unreachable();
 }

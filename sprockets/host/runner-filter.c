@@ -45,9 +45,17 @@ static const struct {
 static int add_conditional(scmp_filter_ctx context)
 {
     int failed = 0;
+    /* Private memory, and once the memory shared with the host. An input that the host happens to
+     * have open for writing stays out of reach. */
     failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
+    failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                               SCMP_A4_32(SCMP_CMP_EQ, HEARTH_RUNNER_SHARED_FD));
+    /* The job. There is nothing to receive after it. */
+    failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
+                               SCMP_A0_32(SCMP_CMP_EQ, HEARTH_RUNNER_JOB_FD));
     failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,

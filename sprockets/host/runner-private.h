@@ -33,20 +33,33 @@ void hearth_runner_call_name(int number, char *text, size_t size);
  */
 void hearth_runner_explain(int shared_fd, HearthWireEnded *ended);
 
-/** All that a child needs; made by the server just before the fork. */
+/**
+ * Children are made ahead: while one runs, the next is forked, confined and waits for its job, so
+ * that a call does not wait for any of that. What differs from call to call and must be set before
+ * the confinement is complete:
+ */
 typedef struct {
-    const HearthWireCall *call;
-    const uint8_t *params;
-    SprocketRun run;
-    pid_t server;
-    int shared_fd;
-    int input_fd;
-    int emit_fd;
-    uint64_t server_memory; /* bytes of address space the server has */
+    uint32_t cpu_ms;
+    uint64_t emit_size; /* bytes */
+} HearthRunnerLimits;
+
+/** What the server sends a waiting child, with the descriptors named below; params follow. */
+typedef struct {
+    SprocketRun run; /* both are forks of one process: an address means the same to them */
+    HearthWireCall call;
 } HearthRunnerJob;
 
-/** The descriptor of the emit spool in a child, the only one it may write. */
-#define HEARTH_RUNNER_EMIT_FD 3
+/* Descriptors of a child; it has no others, and the filter knows these numbers. */
+#define HEARTH_RUNNER_JOB_FD 3
+#define HEARTH_RUNNER_SHARED_FD 4
+#define HEARTH_RUNNER_INPUT_FD 5
+#define HEARTH_RUNNER_EMIT_FD 6
 
-/** Confines this process, runs the hook, leaves the result in the shared memory, exits. */
-_Noreturn void hearth_runner_child(const HearthRunnerJob *job);
+/** Bytes of address space that a child may have beyond the server's, its input and its limit. */
+#define HEARTH_RUNNER_SLACK (1024 * 1024)
+
+/**
+ * Confines this process, waits on `socket` for its job, runs the hook, leaves the result in the
+ * shared memory, exits. Ends quietly if the server does.
+ */
+_Noreturn void hearth_runner_child(int socket, pid_t server, const HearthRunnerLimits *limits);

@@ -33,9 +33,17 @@ typedef struct {
     bool closing; /* the host has gone from the lane */
 } Lane;
 
+/* A child that waits for its job. */
+typedef struct {
+    pid_t pid; /* 0: there is none */
+    int socket;
+    HearthRunnerLimits limits; /* it is under */
+} Spare;
+
 typedef struct {
     HearthRunnerSlot slots[HEARTH_WIRE_SLOTS_MAX];
     Lane lanes[HEARTH_WIRE_LANES_MAX];
+    Spare spare;
     pid_t self;
     int signals;
     uint64_t memory; /* bytes of address space */
@@ -95,9 +103,43 @@ static void measure_memory(Server *server)
         fclose(file);
 }
 
+/* It will be reaped as a child of no lane. */
+static void drop_spare(Server *server)
+{
+    if (server->spare.pid == 0)
+        return;
+    kill(server->spare.pid, SIGKILL);
+    close(server->spare.socket);
+    server->spare.pid = 0;
+}
+
+/* The spare under these limits, made if there is none. False with errno. */
+static bool ensure_spare(Server *server, const HearthRunnerLimits *limits)
+{
+    int ends[2];
+    Spare *spare = &server->spare;
+    if (spare->pid != 0 && spare->limits.cpu_ms == limits->cpu_ms &&
+        spare->limits.emit_size == limits->emit_size)
+        return true;
+    drop_spare(server);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0)
+        hearth_runner_child(ends[1], server->self, limits);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return false;
+    }
+    *spare = (Spare){pid, ends[0], *limits};
+    return true;
+}
+
 static void take_load(Server *server)
 {
     static HearthWireLoaded answer;
+    drop_spare(server); /* it does not have the new one */
     hearth_runner_load(server->slots, &message.load, &answer);
     measure_memory(server);
     if (send(HEARTH_WIRE_CONTROL_FD, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
@@ -154,27 +196,67 @@ static bool call_is_sound(const Server *server, ssize_t size, SprocketRun *ret_r
     return *ret_run != NULL;
 }
 
+static bool send_job(int socket, SprocketRun run, int shared, const int fds[2])
+{
+    const int all[3] = {shared, fds[0], fds[1]};
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof all)];
+    } control = {.bytes = {0}};
+    HearthRunnerJob job = {run, message.call};
+    struct iovec parts[] = {{&job, sizeof job},
+                            {message.bytes + sizeof message.call, message.call.params_size}};
+    struct msghdr header = {.msg_iov = parts,
+                            .msg_iovlen = 2,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof all);
+    memcpy(CMSG_DATA(&control.head), all, sizeof all);
+    return sendmsg(socket, &header, MSG_NOSIGNAL) >= 0;
+}
+
+/*
+ * The memory limit is on the address space: what the server has, plus the input, plus the limit. That
+ * holds under AddressSanitizer too, whose terabytes of shadow are part of what the server has.
+ */
+static bool limit_memory(const Server *server, pid_t child)
+{
+    rlim_t space =
+        server->memory + message.call.input_size + message.call.memory + HEARTH_RUNNER_SLACK;
+    const struct rlimit bounds = {space, space};
+    return prlimit(child, RLIMIT_AS, &bounds, NULL) == 0;
+}
+
+/* Hands the call to the spare, which the lane then owns. */
+static bool hand_over(Server *server, Lane *lane, SprocketRun run, const int fds[2])
+{
+    const HearthRunnerLimits limits = {message.call.cpu_ms, message.call.emit_size};
+    if (!ensure_spare(server, &limits))
+        return false;
+    if (!limit_memory(server, server->spare.pid) ||
+        !send_job(server->spare.socket, run, lane->shared, fds)) {
+        int failure = errno;
+        drop_spare(server);
+        errno = failure;
+        return false;
+    }
+    lane->child = server->spare.pid;
+    close(server->spare.socket);
+    server->spare.pid = 0;
+    /* The next one gets ready while this one works; failing that, when it is needed. */
+    ensure_spare(server, &limits);
+    return true;
+}
+
+/* Twice, as the spare may have died while it waited. */
 static void start_child(Server *server, Lane *lane, SprocketRun run, const int fds[2])
 {
-    const HearthRunnerJob job = {
-        .call = &message.call,
-        .params = (const uint8_t *)message.bytes + sizeof(HearthWireCall),
-        .run = run,
-        .server = server->self,
-        .shared_fd = lane->shared,
-        .input_fd = fds[0],
-        .emit_fd = fds[1],
-        .server_memory = server->memory,
-    };
     lane->kill = HEARTH_WIRE_KILL_NONE;
     lane->deadline_ms = now_ms() + message.call.wall_ms;
-    pid_t child = fork();
-    if (child == 0)
-        hearth_runner_child(&job);
-    if (child > 0) {
-        lane->child = child;
+    if (hand_over(server, lane, run, fds) || hand_over(server, lane, run, fds))
         return;
-    }
     HearthWireEnded ended = {.error = errno};
     send_ended(lane, &ended);
 }
@@ -228,10 +310,15 @@ static void reap(Server *server)
     pid_t child;
     if (read(server->signals, &drained, sizeof drained) < 0 && errno != EAGAIN)
         exit(1);
-    while ((child = wait4(-1, &wait_status, WNOHANG, &usage)) > 0)
+    while ((child = wait4(-1, &wait_status, WNOHANG, &usage)) > 0) {
+        if (child == server->spare.pid) {
+            close(server->spare.socket);
+            server->spare.pid = 0;
+        }
         for (size_t i = 0; i < HEARTH_WIRE_LANES_MAX; i++)
             if (server->lanes[i].socket >= 0 && server->lanes[i].child == child)
                 end_call(&server->lanes[i], wait_status, &usage);
+    }
 }
 
 static void close_finished_lanes(Server *server)

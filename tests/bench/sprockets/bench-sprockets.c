@@ -45,8 +45,9 @@ static void measure(const Work *work, HearthSprocketMode mode, guint calls)
         times[i] = g_get_monotonic_time() - start;
     }
     qsort(times, calls, sizeof *times, compare);
-    printf("%-8s %-6s median %6ld us, 90%% %6ld us\n", work->hook, hearth_sprocket_mode_word(mode),
-           (long)times[calls / 2], (long)times[calls * 9 / 10]);
+    printf("%-8s %-6s 10%% %6ld us, median %6ld us, 90%% %6ld us\n", work->hook,
+           hearth_sprocket_mode_word(mode), (long)times[calls / 10], (long)times[calls / 2],
+           (long)times[calls * 9 / 10]);
 }
 
 static gpointer run_thread(gpointer data)

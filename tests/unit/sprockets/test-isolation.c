@@ -320,15 +320,18 @@ static void calls_of_several_threads_do_not_mix(Fixture *fixture, gconstpointer 
     g_assert_cmpuint(status->outcomes[HEARTH_SPROCKET_RETURNED], ==, 4 * 35);
 }
 
-static void no_child_stays_behind(Fixture *fixture, gconstpointer data)
+static void no_child_of_a_call_stays_behind(Fixture *fixture, gconstpointer data)
 {
     GPid server = hearth_sprocket_host_server_pid(fixture->host);
     g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", server, server);
     g_autofree char *children = NULL;
     g_assert_false(run(fixture, "block", NULL, NULL, NULL));
     g_assert_true(run(fixture, "count", NULL, NULL, NULL));
-    if (g_file_get_contents(path, &children, NULL, NULL))
-        g_assert_cmpstr(children, ==, "");
+    if (g_file_get_contents(path, &children, NULL, NULL)) {
+        /* One: the child that waits for the next call. */
+        g_auto(GStrv) numbers = g_strsplit(g_strstrip(children), " ", -1);
+        g_assert_cmpuint(g_strv_length(numbers), <=, 1);
+    }
 }
 
 static void a_path_is_run_without_being_installed(Fixture *fixture, gconstpointer data)
@@ -369,7 +372,7 @@ int main(int argc, char **argv)
     CASE("cancel", a_call_can_be_cancelled);
     CASE("file-cut-short", a_file_cut_short_is_nobodys_fault);
     CASE("threads", calls_of_several_threads_do_not_mix);
-    CASE("no-child-left", no_child_stays_behind);
+    CASE("no-child-left", no_child_of_a_call_stays_behind);
     CASE("path", a_path_is_run_without_being_installed);
     return g_test_run();
 }
