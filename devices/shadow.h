@@ -44,7 +44,7 @@ typedef struct {
     GDestroyNotify user_data_free; /* (nullable): called when the shadow is freed */
 } HearthShadowOptions;
 
-/** Sets every field to its default: 60 s, 45 s, 0.5 s to 30 s, 3 attempts, waiting. */
+/** Sets every field to its default: 60 s, 30 s, 0.5 s to 30 s, 3 attempts, waiting. */
 void hearth_shadow_options_init(HearthShadowOptions *options);
 
 /** `options` NULL means the defaults. Starts nothing yet. */
