@@ -387,11 +387,11 @@ static gboolean take_pipe(HearthSession *session, Flow *flow, guint64 *at_offset
 {
     guint64 left = (flow->ended ? flow->total : flow->announced) - flow->got;
     HearthLinkWait wait = wait_of(call);
+    /* The bytes come before the answer that counts them: no need to wait after it. */
     gssize got = hearth_link_read(session->link, session->buffer, MIN(left, (guint64)READ_SIZE),
-                                  &wait, error);
+                                  flow->ended ? NULL : &wait, error);
     if (got < 0)
         return FALSE;
-    /* The bytes come before the answer that counts them. */
     if (got == 0 && flow->ended)
         return protocol_error(error, "it announced more than it sent");
     flow->got += (guint64)got;
