@@ -119,7 +119,7 @@ static void take_group(const char *root, const DemoShot *shot)
         exit(1);
     }
     date_file(path, shot->taken);
-    take(root, PHONE, shot, "copy of IMG_0003.JPG");
+    take(root, PHONE, shot, shot->name);
 }
 
 static void play(const char *root, const DemoSong *song)
