@@ -476,6 +476,9 @@ static gboolean fetch_pieces(HearthDriverSession *session, const HearthDeviceObj
             return set_too_large(error, object->path);
         if (result < 0)
             return set_failure(session, result, "read", object->path, error);
+        /* The library itself stops there, whatever follows. */
+        if (got == 0 && object->size < 0 && at >= PTP_SIZE_UNKNOWN)
+            return set_too_large(error, object->path);
         if (got == 0)
             break;
         if (got > HEARTH_DRIVER_PIECE ||

@@ -467,26 +467,33 @@ static gboolean find_listed(HearthDriverSession *session, const HearthDeviceObje
                                               : set_not_found(error, object->path);
 }
 
+/* Without an error and before the end in *at_offset: past 4 GiB this device reads no pieces. */
 static gboolean fetch_pieces(HearthDriverSession *session, const HearthDeviceObject *object,
-                             guint32 handle, guint64 offset, HearthSink *sink, GError **error)
+                             guint32 handle, guint64 *at_offset, HearthSink *sink, GError **error)
 {
     guint64 end = (guint64)object->size;
-    for (guint64 at = offset; at < end;) {
+    while (*at_offset < end) {
         unsigned char *data = NULL;
         unsigned int got = 0;
-        guint32 wanted = (guint32)MIN(end - at, (guint64)HEARTH_DRIVER_PIECE);
-        int result = LIBMTP_GetPartialObject(session->device, handle, at, wanted, &data, &got);
+        guint32 wanted = (guint32)MIN(end - *at_offset, (guint64)HEARTH_DRIVER_PIECE);
+        int result =
+            LIBMTP_GetPartialObject(session->device, handle, *at_offset, wanted, &data, &got);
         gboolean kept = result == 0 && got <= wanted && hearth_sink_write(sink, data, got, error);
         free(data);
+        if (result != 0 && *at_offset + wanted > PTP_OFFSET_LIMIT) {
+            LIBMTP_Clear_Errorstack(session->device);
+            return TRUE;
+        }
         if (result != 0)
             return set_failure(session, "read", object->path, error);
         if (!kept && got <= wanted)
             return FALSE;
         /* The shadow sees that the end is missing. */
         if (got == 0 || got > wanted)
-            return TRUE;
-        at += got;
+            end = *at_offset;
+        *at_offset += got <= wanted ? got : 0;
     }
+    *at_offset = (guint64)object->size;
     return TRUE;
 }
 
@@ -523,10 +530,11 @@ static gboolean mtp_fetch(HearthDriverSession *session, const HearthDeviceObject
         return FALSE;
     if (object->size == 0)
         return TRUE;
-    gboolean pieces =
-        session->partial && object->size > 0 && (guint64)object->size < PTP_OFFSET_LIMIT;
-    return pieces ? fetch_pieces(session, object, handle, offset, sink, error)
-                  : fetch_whole(session, object, handle, offset, sink, error);
+    gboolean pieces = session->partial && object->size > 0;
+    if (pieces && !fetch_pieces(session, object, handle, &offset, sink, error))
+        return FALSE;
+    return (pieces && offset == (guint64)object->size) ||
+           fetch_whole(session, object, handle, offset, sink, error);
 }
 
 static gboolean mtp_remove(HearthDriverSession *session, const HearthDeviceObject *object,

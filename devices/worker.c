@@ -23,6 +23,7 @@
 /* The conversation, away from the low numbers: libgphoto2 closes descriptor 0 with a connection. */
 static int conversation_fd = -1;
 #define FIRST_FREE_FD 3
+#define LISTING_PAUSE_US (G_USEC_PER_SEC / 4) /* between two parts of a listing, at most */
 
 typedef struct {
     HearthConversation conversation;
@@ -35,7 +36,8 @@ typedef struct {
 typedef struct {
     Worker *worker;
     GVariantBuilder entries;
-    gsize size; /* bytes in entries, about */
+    gsize size;  /* bytes in entries, about */
+    gint64 sent; /* monotonic microseconds */
     guint64 count;
 } Listing;
 
@@ -165,6 +167,7 @@ static gboolean send_entries(Listing *listing, GError **error)
     GVariant *entries = g_variant_builder_end(&listing->entries);
     g_variant_builder_init(&listing->entries, G_VARIANT_TYPE(HEARTH_MESSAGE_TYPE_ENTRIES));
     listing->size = 0;
+    listing->sent = g_get_monotonic_time();
     return answer(listing->worker, HEARTH_MESSAGE_ENTRIES_ARE, entries, error);
 }
 
@@ -178,7 +181,9 @@ static gboolean list_object(const HearthDeviceObject *object, gpointer user_data
         return FALSE;
     }
     listing->size += hearth_message_add_entry(&listing->entries, object);
-    if (listing->size < HEARTH_MESSAGE_ENTRIES)
+    /* A slow device is not a hung one: what it gave goes out in time. */
+    if (listing->size < HEARTH_MESSAGE_ENTRIES &&
+        g_get_monotonic_time() - listing->sent < LISTING_PAUSE_US)
         return TRUE;
     return hearth_conversation_wanted(&listing->worker->conversation, listing->worker->serial,
                                       error) &&
@@ -187,7 +192,7 @@ static gboolean list_object(const HearthDeviceObject *object, gpointer user_data
 
 static gboolean serve_list(Worker *worker, GError **error)
 {
-    Listing listing = {.worker = worker};
+    Listing listing = {.worker = worker, .sent = g_get_monotonic_time()};
     g_variant_builder_init(&listing.entries, G_VARIANT_TYPE(HEARTH_MESSAGE_TYPE_ENTRIES));
     gboolean done = worker->driver->list(worker->session, list_object, &listing, error);
     done = done && send_entries(&listing, error);

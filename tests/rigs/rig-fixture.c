@@ -192,16 +192,23 @@ static gboolean append(const guint8 *data, gsize size, gpointer user_data, GErro
     return TRUE;
 }
 
-GByteArray *rig_fetch(RigFixture *fixture, const char *end, guint64 offset, GError **error)
+GByteArray *rig_fetch_object(RigFixture *fixture, const HearthDeviceObject *object, guint64 offset,
+                             GError **error)
 {
     g_autoptr(GByteArray) got = g_byte_array_new();
+
+    if (!hearth_shadow_fetch(fixture->shadow, object, offset, append, got, NULL, error))
+        return NULL;
+    return g_steal_pointer(&got);
+}
+
+GByteArray *rig_fetch(RigFixture *fixture, const char *end, guint64 offset, GError **error)
+{
     const HearthDeviceObject *object = rig_find(fixture, end);
 
     if (object == NULL)
         g_error("%s was not listed", end);
-    if (!hearth_shadow_fetch(fixture->shadow, object, offset, append, got, NULL, error))
-        return NULL;
-    return g_steal_pointer(&got);
+    return rig_fetch_object(fixture, object, offset, error);
 }
 
 void rig_assert_same(RigFixture *fixture, const char *name, guint64 offset)

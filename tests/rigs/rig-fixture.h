@@ -58,5 +58,8 @@ const HearthDeviceObject *rig_find(RigFixture *fixture, const char *end);
 
 /** (transfer full) The bytes of the object whose path ends so from `offset` on, or NULL. */
 GByteArray *rig_fetch(RigFixture *fixture, const char *end, guint64 offset, GError **error);
+/** (transfer full) The same for an object, as there may be two of one path. */
+GByteArray *rig_fetch_object(RigFixture *fixture, const HearthDeviceObject *object, guint64 offset,
+                             GError **error);
 /** Fetches it and compares with the file that the device holds. */
 void rig_assert_same(RigFixture *fixture, const char *name, guint64 offset);

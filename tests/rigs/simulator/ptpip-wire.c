@@ -4,6 +4,8 @@
 #include "tests/rigs/simulator/listener.h"
 
 #include <gio/gio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* Types of packets (CIPA DC-005). */
@@ -238,6 +240,9 @@ static void serve(GSocketConnection *connection, gpointer user_data)
     Peer peer = {server, connection, g_io_stream_get_input_stream(G_IO_STREAM(connection)),
                  g_io_stream_get_output_stream(G_IO_STREAM(connection))};
 
+    /* Short packets answer one another: else each would wait for an acknowledgement. */
+    g_socket_set_option(g_socket_connection_get_socket(connection), IPPROTO_TCP, TCP_NODELAY, 1,
+                        NULL);
     while (may_go_on(server) && take_packet(&peer))
         continue;
     sim_device_lock(server->device);
