@@ -289,6 +289,13 @@ static gboolean serve_next(Worker *worker)
     return !over;
 }
 
+/* Leaves the conversation one descriptor, that no library knows. */
+static gboolean free_standard_input(void)
+{
+    hearth_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return null >= 0 && dup2(null, STDIN_FILENO) == STDIN_FILENO;
+}
+
 int main(int argc, char **argv)
 {
     Worker worker = {0};
@@ -303,7 +310,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     conversation_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-    if (conversation_fd < 0)
+    if (conversation_fd < 0 || !free_standard_input())
         return 1;
     hearth_conversation_init(&worker.conversation, conversation_fd);
     while (serve_next(&worker))
