@@ -32,8 +32,7 @@ def million():
         listed, found, compared = in_turns(
             lambda: first_results(gateway, "ls", "/Many"),
             lambda: first_results(gateway, "find", 'camera.model = "Pocket"', "--limit", str(FIRST)),
-            lambda: first_results(gateway, "find", 'time.taken >= 2011-01-01 and name ~ "img"', "--limit", str(FIRST))
-            if count > 100_000 else 0.0)
+            lambda: first_results(gateway, "find", 'time.taken >= 2010-01-02 and name ~ "img"', "--limit", str(FIRST)))
         memory = gateway.memory("VmHWM")
     finally:
         gateway.stop()
