@@ -102,8 +102,6 @@ struct HearthMetadataEngine {
     gboolean (*commit)(HearthMetadata *metadata, const HearthMetadataState *state, GError **error);
     void (*rollback)(HearthMetadata *metadata);
     gboolean (*load)(HearthMetadata *metadata, HearthMetadataState *ret_state, GError **error);
-    /** Brings the files into the shape in which they stay small; no group is open. */
-    gboolean (*tidy)(HearthMetadata *metadata, GError **error);
 
     /* --- Objects --- */
     HearthFetch (*get)(HearthMetadata *metadata, gint64 ino, HearthObject *ret, GError **error);
@@ -172,6 +170,8 @@ struct HearthMetadataEngine {
 
     /** Makes every group durable that was committed before the call. */
     gboolean (*harden)(HearthMetadata *metadata, GError **error);
+    /** Brings the files into the shape in which they stay small; from one thread only. */
+    gboolean (*tidy)(HearthMetadata *metadata, GError **error);
     /** Starts a search for objects in the tree; `query` must outlive it. */
     HearthFind *(*find_open)(HearthMetadata *metadata, const HearthQuery *query, GError **error);
     /** Appends up to `limit` HearthMatchRow, newest object first; looks at a bounded number of

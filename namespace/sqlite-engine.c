@@ -14,23 +14,33 @@
  * before a checkpoint and the database after it. Frames of the WAL are chained by checksums: what a
  * power cut leaves is a whole number of groups, a head of what was committed.
  *
- * Dirty pages never go to the WAL before the commit (cache_spill=OFF), so that a full disk is met
- * at begin or commit, where a group is refused or given up whole, and not in the midst of a change.
+ * A full disk. Dirty pages never go to the WAL before the commit (cache_spill=OFF), and a group is
+ * only begun when the WAL has its blocks on the disk already (fallocate): so it is the first change
+ * of a group that is refused, with nothing done, and a commit does not fail for want of room. What
+ * is reserved stays when the rest of the disk fills up: deleting must go on working then.
  *
- * Checkpoints are ours to time (wal_autocheckpoint=0): a change must not pay for one.
+ * Checkpoints are ours to time (wal_autocheckpoint=0): a change must not pay for one. They are made
+ * beside the changes by a connection of their own; under steady changes those never catch up, so at
+ * CHECKPOINT_HARD_BYTES one is made in the way of them, when little is left to do.
  */
 static const char COMMON_PRAGMAS[] = "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY;"
                                      "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF;";
 static const char WRITER_PRAGMAS[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                                     "PRAGMA wal_autocheckpoint=0; PRAGMA cache_spill=OFF;"
-                                     "PRAGMA journal_size_limit=16777216;";
+                                     "PRAGMA wal_autocheckpoint=0; PRAGMA cache_spill=OFF;";
 
-/* WAL above which a checkpoint is made, and above which it waits for readers, bytes. */
-#define CHECKPOINT_BYTES (8 * 1024 * 1024)
-#define CHECKPOINT_HARD_BYTES (32 * 1024 * 1024)
-/* A checkpoint that waits for readers gives them this long; theirs are short. */
-#define BUSY_TIMEOUT_MS 2000
+/* WAL above which a checkpoint is made beside the changes, and in the way of them. */
+#define CHECKPOINT_BYTES (4 * 1024 * 1024)
+#define CHECKPOINT_HARD_BYTES (64 * 1024 * 1024)
+/* Room a group needs in the WAL: two thousand changes of two pages of their own each. */
+#define GROUP_BYTES (16 * 1024 * 1024)
+/* The index takes 32 KiB for 4096 pages: enough for twice CHECKPOINT_HARD_BYTES. */
+#define WAL_INDEX_BYTES (CHECKPOINT_HARD_BYTES / 4096 / 4096 * 32768 * 2)
+/* A page in the WAL with its header. */
+#define FRAME_BYTES (4096 + 24)
+/* A checkpoint in the way of changes gives readers this long to end their step. */
+#define BUSY_TIMEOUT_MS 100
 #define DEFAULT_CACHE_KIB 8192
+#define KEEPER_CACHE_KIB 64
 
 static void connection_close(HearthSqlConnection *connection)
 {
@@ -64,8 +74,10 @@ static void engine_close(HearthMetadata *metadata)
 {
     HearthSqlite *db = (HearthSqlite *)metadata;
     connection_close(&db->reader);
+    connection_close(&db->keeper);
     connection_close(&db->writer);
     hearth_close_at(&db->wal_fd);
+    hearth_close_at(&db->shm_fd);
     g_mutex_clear(&db->reader_lock);
     g_hash_table_destroy(db->key_numbers);
     g_hash_table_destroy(db->key_names);
@@ -79,22 +91,43 @@ static HearthSqlite *engine_new(const HearthMetadataOptions *options)
     db->base.engine = &HEARTH_METADATA_SQLITE;
     db->path = g_build_filename(options->state, "metadata.db", NULL);
     db->read_only = options->read_only;
-    db->wal_fd = -1;
+    db->wal_fd = db->shm_fd = -1;
     db->key_numbers = g_hash_table_new(g_str_hash, g_str_equal);
     db->key_names = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_mutex_init(&db->reader_lock);
     return db;
 }
 
+/*
+ * The index of the WAL lies in shared memory that is a file, and grows too. Our descriptor must be
+ * closed after the connections: closing any of a file's descriptors drops all of SQLite's locks.
+ */
+static gboolean reserve_index(HearthSqlite *db, GError **error)
+{
+    g_autofree char *name = g_strconcat(db->path, "-shm", NULL);
+    db->shm_fd = open(name, O_RDWR | O_CLOEXEC);
+    if (db->shm_fd < 0)
+        return hearth_set_errno(error, errno, "cannot open %s", name);
+    if (fallocate(db->shm_fd, FALLOC_FL_KEEP_SIZE, 0, WAL_INDEX_BYTES) != 0 && errno == ENOSPC)
+        return hearth_set_errno(error, errno, "no room for %s", name);
+    return TRUE;
+}
+
 /* The WAL is there after the first write; its name is made durable with the database's. */
 static gboolean open_wal(HearthSqlite *db, const char *state, GError **error)
 {
     g_autofree char *name = g_strconcat(db->path, "-wal", NULL);
-    db->wal_fd = open(name, O_RDONLY | O_CLOEXEC);
+    db->wal_fd = open(name, O_RDWR | O_CLOEXEC);
     if (db->wal_fd < 0)
         return hearth_set_errno(error, errno, "cannot open %s", name);
     return fsync(db->wal_fd) == 0 ? hearth_sync_folder(AT_FDCWD, state, error)
                                   : hearth_set_errno(error, errno, "cannot flush %s", name);
+}
+
+static int note_frames(void *data, sqlite3 *handle, const char *name, int frames)
+{
+    g_atomic_int_set(&((HearthSqlite *)data)->wal_frames, frames);
+    return SQLITE_OK;
 }
 
 static gboolean open_writable(HearthSqlite *db, const HearthMetadataOptions *options, guint cache,
@@ -107,11 +140,15 @@ static gboolean open_writable(HearthSqlite *db, const HearthMetadataOptions *opt
         g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_READ_ONLY, "%s cannot be written", db->path);
         return FALSE;
     }
+    if (!hearth_sql_execute(&db->writer, WRITER_PRAGMAS, error))
+        return FALSE;
+    /* After the pragmas: wal_autocheckpoint takes the hook away. */
+    sqlite3_wal_hook(db->writer.handle, note_frames, db);
     /* The empty write makes the WAL be there. */
-    return hearth_sql_execute(&db->writer, WRITER_PRAGMAS, error) &&
-           hearth_sqlite_migrate(db, error) &&
+    return hearth_sqlite_migrate(db, error) &&
            hearth_sql_execute(&db->writer, "UPDATE state SET clock = clock", error) &&
-           open_wal(db, options->state, error) &&
+           open_wal(db, options->state, error) && reserve_index(db, error) &&
+           connection_open(&db->keeper, db->path, SQLITE_OPEN_READWRITE, KEEPER_CACHE_KIB, error) &&
            connection_open(&db->reader, db->path, SQLITE_OPEN_READONLY, cache, error);
 }
 
@@ -154,11 +191,50 @@ static HearthMetadata *engine_open(const HearthMetadataOptions *options,
 
 /* --- Groups --- */
 
+static gint64 wal_used(HearthSqlite *db)
+{
+    return (gint64)g_atomic_int_get(&db->wal_frames) * FRAME_BYTES;
+}
+
+/* Empties the WAL: what comes next is written from its start. Readers may be in the way. */
+static gboolean restart_wal(HearthSqlite *db, GError **error)
+{
+    int code =
+        sqlite3_wal_checkpoint_v2(db->writer.handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    if (code != SQLITE_OK)
+        return hearth_sql_error(&db->writer, code, error);
+    g_atomic_int_set(&db->wal_frames, 0);
+    return TRUE;
+}
+
+/* Sees to it that the next group has its blocks on the disk. */
+static gboolean reserve(HearthSqlite *db, GError **error)
+{
+    if (wal_used(db) > CHECKPOINT_HARD_BYTES)
+        restart_wal(db, NULL);
+    if (wal_used(db) + GROUP_BYTES <= db->wal_reserved)
+        return TRUE;
+    off_t wanted = wal_used(db) + 2 * GROUP_BYTES;
+    if (fallocate(db->wal_fd, FALLOC_FL_KEEP_SIZE, 0, wanted) == 0) {
+        db->wal_reserved = wanted;
+        return TRUE;
+    }
+    /* A disk that cannot reserve is taken as it is. */
+    if (errno == EOPNOTSUPP || errno == ENOSYS)
+        return TRUE;
+    int number = errno;
+    if (restart_wal(db, NULL) && GROUP_BYTES <= db->wal_reserved)
+        return TRUE;
+    return hearth_set_errno(error, number, "no room for changes in %s-wal", db->path);
+}
+
 static gboolean engine_begin(HearthMetadata *metadata, GError **error)
 {
     HearthSqlite *db = (HearthSqlite *)metadata;
     if (db->in_group)
         return TRUE;
+    if (!reserve(db, error))
+        return FALSE;
     g_auto(HearthSql) sql = hearth_sql(&db->writer, "BEGIN IMMEDIATE");
     db->in_group = hearth_sql_run(&sql, error);
     return db->in_group;
@@ -200,15 +276,11 @@ static gboolean engine_harden(HearthMetadata *metadata, GError **error)
 static gboolean engine_tidy(HearthMetadata *metadata, GError **error)
 {
     HearthSqlite *db = (HearthSqlite *)metadata;
-    off_t size = db->wal_fd < 0 ? 0 : lseek(db->wal_fd, 0, SEEK_END);
-    if (size < CHECKPOINT_BYTES)
+    if (wal_used(db) < CHECKPOINT_BYTES)
         return TRUE;
-    int mode =
-        size < CHECKPOINT_HARD_BYTES ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-    int code = sqlite3_wal_checkpoint_v2(db->writer.handle, NULL, mode, NULL, NULL);
-    /* Readers in the way: the next time will do. */
-    return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ||
-           hearth_sql_error(&db->writer, code, error);
+    int code =
+        sqlite3_wal_checkpoint_v2(db->keeper.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || hearth_sql_error(&db->keeper, code, error);
 }
 
 void hearth_trash_row_clear(HearthTrashRow *row)

@@ -6,20 +6,21 @@
 #include <string.h>
 
 /*
- * How a search goes. Each comparison that every match must pass, and that an index can answer, is
- * asked how many objects it leaves. If the smallest answer is small enough, those objects are
- * collected, sorted newest first and tried one by one (driven); otherwise all objects are walked,
- * newest first: what matches often is found soon. Either way a step holds the reader for a bounded
- * time, so that the WAL can be reset between steps.
+ * How a search goes. It begins with a short walk over the newest objects: what matches often is
+ * found right there. Then each comparison that every match must pass, and that an index can answer,
+ * is asked which objects it leaves. If they are few enough, they are sorted newest first and tried
+ * one by one (driven); otherwise the walk goes on. A step holds the reader for a bounded time, so
+ * that the WAL can be reset between steps.
  */
 
 /* Above so many candidates a walk is the better way: they are some of every few objects. */
 #define CANDIDATES_MAX 300000
 /* The same for what lies below a folder, which costs more to collect. */
-#define CANDIDATES_BELOW_MAX 20000
-/* So few that nothing better need be looked for. */
-#define CANDIDATES_FEW 1000
+#define CANDIDATES_BELOW_MAX 100000
+/* What is tried first; then ten times as many, up to the most. */
+#define CANDIDATES_FEW 3000
 /* Inos a step walks, and candidates it tries. */
+#define FIRST_STEP_OBJECTS 4096
 #define STEP_OBJECTS 16384
 #define STEP_CANDIDATES 4096
 /* Folders whose paths a search keeps. */
@@ -28,12 +29,14 @@
 
 struct HearthFind {
     HearthSqlite *db;
-    sqlite3_stmt *statement; /* tries one candidate, or walks a range of inos */
-    GArray *candidates;      /* of gint64, descending; NULL: a walk */
-    guint next;              /* candidate */
-    gint64 below;            /* of a walk: inos from here on up are done */
-    GHashTable *paths;       /* folder ino -> its path, or NULL if not in the tree */
-    GHashTable *keys;        /* the same, as search keys */
+    const HearthQueryNode *root; /* borrowed */
+    sqlite3_stmt *statement;     /* walks a range of inos, or tries one candidate */
+    gboolean chosen;             /* how it goes on after the first step */
+    GArray *candidates;          /* of gint64, descending; NULL: a walk */
+    guint next;                  /* candidate */
+    gint64 below;                /* inos from here on up are done */
+    GHashTable *paths;           /* folder ino -> its path, or NULL if not in the tree */
+    GHashTable *keys;            /* the same, as search keys */
 };
 
 /* --- Paths --- */
@@ -132,22 +135,21 @@ static gboolean collect(HearthSqlite *db, const HearthSqlWhere *drive, guint mos
     return code == SQLITE_DONE && inos->len <= most;
 }
 
-/* Tries every comparison that all matches must pass; the best is left in find->candidates. */
-static gboolean choose(HearthFind *find, const HearthQueryNode *node, GError **error)
+/* Tries every comparison that all matches must pass until one leaves at most `most` objects: then
+ * they are in find->candidates. */
+static gboolean choose(HearthFind *find, const HearthQueryNode *node, guint most, GError **error)
 {
     if (node->kind == HEARTH_QUERY_AND)
-        return choose(find, node->left, error) && choose(find, node->right, error);
-    guint best = find->candidates ? find->candidates->len : CANDIDATES_MAX;
+        return choose(find, node->left, most, error) && choose(find, node->right, most, error);
     g_autoptr(HearthSqlWhere) drive = hearth_sql_where_new();
-    if (best <= CANDIDATES_FEW || !hearth_sql_where_drive(drive, node))
+    if (find->candidates || !hearth_sql_where_drive(drive, node))
         return TRUE;
     g_autoptr(GError) reason = NULL;
     g_autoptr(GArray) inos = g_array_new(FALSE, FALSE, sizeof(gint64));
-    guint most = node->field == HEARTH_QUERY_PATH ? MIN(best, CANDIDATES_BELOW_MAX) : best;
-    if (collect(find->db, drive, most, inos, &reason)) {
-        g_clear_pointer(&find->candidates, g_array_unref);
+    if (node->field == HEARTH_QUERY_PATH && most > CANDIDATES_FEW)
+        most = CANDIDATES_BELOW_MAX;
+    if (collect(find->db, drive, most, inos, &reason))
         find->candidates = g_steal_pointer(&inos);
-    }
     if (!reason)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&reason));
@@ -170,25 +172,36 @@ static gint64 highest_ino(HearthSqlite *db)
 #define SELECT_OBJECTS                                                                             \
     "SELECT " HEARTH_SQL_OBJECT ", o.name FROM object AS o WHERE +o.parent > 0 AND "
 
-static gboolean find_prepare(HearthFind *find, const HearthQueryNode *root, GError **error)
+static gboolean find_prepare(HearthFind *find, GError **error)
 {
     g_autoptr(HearthSqlWhere) where = hearth_sql_where_new();
-    hearth_sql_where_add(where, root);
-    if (!choose(find, root, error))
-        return FALSE;
-    if (find->candidates)
-        g_array_sort(find->candidates, newest_first);
-    else
-        find->below = highest_ino(find->db) + 1;
+    hearth_sql_where_add(where, find->root);
     const char *before = find->candidates ? SELECT_OBJECTS "o.ino = ? AND "
                                           : SELECT_OBJECTS "o.ino < ? AND o.ino >= ? AND ";
+    sqlite3_finalize(find->statement);
     find->statement =
         prepare(find->db, where, before, find->candidates ? "" : " ORDER BY o.ino DESC", error);
-    if (!find->statement)
-        return FALSE;
     /* The values are copied: `where` goes, the statement stays. */
-    hearth_sql_where_bind(where, find->statement, find->candidates ? 2 : 3);
-    return TRUE;
+    if (find->statement)
+        hearth_sql_where_bind(where, find->statement, find->candidates ? 2 : 3);
+    return find->statement != NULL;
+}
+
+/* Decides how to go on after the first step. */
+static gboolean find_choose(HearthFind *find, GError **error)
+{
+    find->chosen = TRUE;
+    /* Few from one comparison are better than many from another that comes first. */
+    for (guint most = CANDIDATES_FEW; !find->candidates && most <= CANDIDATES_MAX; most *= 10)
+        if (!choose(find, find->root, most, error))
+            return FALSE;
+    if (!find->candidates)
+        return TRUE;
+    g_array_sort(find->candidates, newest_first);
+    while (find->next < find->candidates->len &&
+           g_array_index(find->candidates, gint64, find->next) >= find->below)
+        find->next++;
+    return find_prepare(find, error);
 }
 
 HearthFind *hearth_sqlite_find_open(HearthMetadata *metadata, const HearthQuery *query,
@@ -196,10 +209,12 @@ HearthFind *hearth_sqlite_find_open(HearthMetadata *metadata, const HearthQuery 
 {
     HearthFind *find = g_new0(HearthFind, 1);
     find->db = (HearthSqlite *)metadata;
+    find->root = hearth_query_root(query);
     find->paths = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     find->keys = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     g_mutex_lock(&find->db->reader_lock);
-    gboolean prepared = find_prepare(find, hearth_query_root(query), error);
+    find->below = highest_ino(find->db) + 1;
+    gboolean prepared = find_prepare(find, error);
     g_mutex_unlock(&find->db->reader_lock);
     if (prepared)
         return find;
@@ -264,7 +279,8 @@ static int step_driven(HearthFind *find, guint limit, GArray *rows, gboolean *re
 
 static int step_walk(HearthFind *find, guint limit, GArray *rows, gboolean *ret_more)
 {
-    gint64 floor = MAX(find->below - STEP_OBJECTS, 0), last = floor;
+    guint step = find->chosen ? STEP_OBJECTS : FIRST_STEP_OBJECTS;
+    gint64 floor = MAX(find->below - step, 0), last = floor;
     sqlite3_bind_int64(find->statement, 1, find->below);
     sqlite3_bind_int64(find->statement, 2, floor);
     int code = take_rows(find, limit, rows, &last);
@@ -285,5 +301,8 @@ gboolean hearth_sqlite_find_next(HearthFind *find, guint limit, GArray *rows, gb
     int code = find->candidates ? step_driven(find, limit, rows, ret_more)
                                 : step_walk(find, limit, rows, ret_more);
     db->finding = NULL;
-    return code == SQLITE_DONE || code == SQLITE_ROW || hearth_sql_error(&db->reader, code, error);
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        return hearth_sql_error(&db->reader, code, error);
+    /* Only when the newest objects were not enough. */
+    return find->chosen || !*ret_more || rows->len == limit || find_choose(find, error);
 }

@@ -7,9 +7,9 @@
 /**
  * The SQLite engine's own parts, shared by sqlite-*.c, which alone may include sqlite3.h.
  *
- * Two connections: `writer` for everything under the store's lock, `reader` (under reader_lock)
+ * Three connections: `writer` for everything under the store's lock, `reader` (under reader_lock)
  * for long work, which sees what is committed and never blocks a change. Reads on `reader` are cut
- * in bounded steps, since a WAL cannot be reset while one lasts.
+ * in bounded steps, since a WAL cannot be reset while one lasts; and `keeper`.
  */
 typedef struct {
     sqlite3 *handle;
@@ -25,10 +25,14 @@ typedef struct {
     HearthSqlConnection writer;
     GMutex reader_lock;
     HearthSqlConnection reader;
-    HearthFind *finding;     /* whose paths the SQL functions use, while its step lasts */
-    int wal_fd;              /* for fsync alone; the connection has its own */
-    GHashTable *key_numbers; /* attribute key -> number, under the store's lock */
-    GHashTable *key_names;   /* number -> key; strings owned here */
+    HearthFind *finding;        /* whose paths the SQL functions use, while its step lasts */
+    HearthSqlConnection keeper; /* for checkpoints; one thread's */
+    int wal_fd;                 /* to flush and reserve; the connections have their own */
+    int shm_fd;                 /* to reserve */
+    gint wal_frames;            /* atomic; pages in the WAL after the last commit */
+    gint64 wal_reserved;        /* bytes of the WAL that have their blocks */
+    GHashTable *key_numbers;    /* attribute key -> number, under the store's lock */
+    GHashTable *key_names;      /* number -> key; strings owned here */
 } HearthSqlite;
 
 /** A statement in use; reset at the end of its scope. Parameters are bound in order. */

@@ -195,8 +195,9 @@ static ValueType attribute_type(const HearthQueryNode *node)
 static void put_attribute(HearthSqlWhere *where, const HearthQueryNode *node)
 {
     const char *column = "hearth_fold(a.value)";
+    /* The plus keeps SQLite from walking the index of all objects for each one that is tried. */
     if (hearth_sqlite_is_indexed(node->key))
-        column = "a.search";
+        column = "+a.search";
     else if (node->type == HEARTH_QUERY_NUMBER)
         column = "a.value";
     put(where, "EXISTS (SELECT 1 FROM attribute AS a WHERE a.ino = o.ino AND a.key = ");

@@ -94,6 +94,20 @@ static gboolean check_content(Upkeep *upkeep, const HearthVersion *version, GErr
     return TRUE;
 }
 
+/* Damage that keeps the contents from being listed is a finding as well. */
+static gboolean check_contents(Upkeep *upkeep, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    if (each_content(upkeep, check_content, &reason))
+        return TRUE;
+    gboolean damaged = g_error_matches(reason, HEARTH_ERROR, HEARTH_ERROR_CORRUPT);
+    if (damaged)
+        tell(upkeep, reason->message);
+    else
+        g_propagate_error(error, g_steal_pointer(&reason));
+    return damaged;
+}
+
 gboolean hearth_store_fsck(HearthStore *store, HearthProgressFunc progress,
                            HearthFindingFunc finding, gpointer data, GError **error)
 {
@@ -104,7 +118,7 @@ gboolean hearth_store_fsck(HearthStore *store, HearthProgressFunc progress,
     for (guint step = 0; step < *engine->check_steps; step++, upkeep.done++)
         if (!go_on(&upkeep, error) || !engine->check(store->metadata, step, finding, data, error))
             return FALSE;
-    if (!go_on(&upkeep, error) || !each_content(&upkeep, check_content, error))
+    if (!go_on(&upkeep, error) || !check_contents(&upkeep, error))
         return FALSE;
     upkeep.done++;
     return go_on(&upkeep, error);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Changes after which a group is committed without waiting for the clock. */
-#define GROUP_CHANGES 4096
+#define GROUP_CHANGES 2048
 /* The keeper begins early enough that commit and flush fit in HEARTH_STORE_GROUP_MS. */
 #define KEEPER_MS (HEARTH_STORE_GROUP_MS / 2)
 
@@ -212,9 +212,8 @@ static void keep_once(HearthStore *store)
     guint64 group = store->group - 1;
     g_mutex_unlock(&store->lock);
     harden(store, group, NULL);
+    store->engine->tidy(store->metadata, NULL);
     g_mutex_lock(&store->lock);
-    if (store->pending == 0)
-        store->engine->tidy(store->metadata, NULL);
 }
 
 static gpointer keep(gpointer data)
