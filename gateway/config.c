@@ -273,7 +273,7 @@ static gboolean read_pair(Reader *reader, const char *line, GError **error)
     g_autofree char *value = NULL;
     if (g_key_file_load_from_data(file, alone, (gsize)-1, G_KEY_FILE_NONE, &reason))
         value = g_key_file_get_string(file, "g", key, &reason);
-    if (!value)
+    if (!value || reason)
         return reader_fail(reader, error, "key %s: %s", key, reason->message);
     g_strchomp(value);
     if (!check_value(row, value, &reason))

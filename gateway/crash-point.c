@@ -1,6 +1,6 @@
 #include "gateway/crash-point.h"
 
-#ifdef HEARTH_CRASH_POINTS
+#ifdef HEARTH_TEST_HOOKS
 #include <signal.h>
 #include <string.h>
 

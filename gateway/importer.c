@@ -364,12 +364,17 @@ static gboolean import_device(HearthImportRun *run, GError **error)
     return hearth_import_remove_stored(run, listing, error);
 }
 
+static void pass_on(GCancellable *outer, gpointer inner)
+{
+    g_cancellable_cancel(inner);
+}
+
 gboolean hearth_import_run(const HearthImport *import, GCancellable *cancellable, GError **error)
 {
     HearthImportRun run;
     g_autoptr(GCancellable) inner = g_cancellable_new();
     gboolean done = hearth_import_run_init(&run, import, inner, error);
-    gulong link = g_cancellable_connect(cancellable, G_CALLBACK(g_cancellable_cancel), inner, NULL);
+    gulong link = g_cancellable_connect(cancellable, G_CALLBACK(pass_on), inner, NULL);
     done = done && import_device(&run, error);
     g_cancellable_disconnect(cancellable, link);
     hearth_import_run_clear(&run);
