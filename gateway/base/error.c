@@ -35,7 +35,14 @@ static const ErrorRow ROWS[HEARTH_ERROR_LAST] = {
     [HEARTH_ERROR_PROTOCOL] = {"protocol", EPROTO, 502},
 };
 
-G_DEFINE_QUARK(hearth - error - quark, hearth_error)
+/* Not G_DEFINE_QUARK: its static is written by every thread that comes first. */
+GQuark hearth_error_quark(void)
+{
+    static gsize quark;
+    if (g_once_init_enter(&quark))
+        g_once_init_leave(&quark, g_quark_from_static_string("hearth-error-quark"));
+    return (GQuark)quark;
+}
 
 static const ErrorRow *error_row(const GError *error)
 {
