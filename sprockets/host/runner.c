@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TRIES 2     /* to hand over a call: the waiting child may have died */
 #define FIXED_FDS 2 /* in the poll set: control, signals */
 
 typedef struct {
@@ -250,13 +251,13 @@ static bool hand_over(Server *server, Lane *lane, SprocketRun run, const int fds
     return true;
 }
 
-/* Twice, as the spare may have died while it waited. */
 static void start_child(Server *server, Lane *lane, SprocketRun run, const int fds[2])
 {
     lane->kill = HEARTH_WIRE_KILL_NONE;
     lane->deadline_ms = now_ms() + message.call.wall_ms;
-    if (hand_over(server, lane, run, fds) || hand_over(server, lane, run, fds))
-        return;
+    for (int i = 0; i < TRIES; i++)
+        if (hand_over(server, lane, run, fds))
+            return;
     HearthWireEnded ended = {.error = errno};
     send_ended(lane, &ended);
 }
