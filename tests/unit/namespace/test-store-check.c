@@ -25,8 +25,9 @@ static void fill(HearthStore *store)
     const char *text = "{'camera.model': <'X'>, 'text.keywords': <['a', 'b']>}";
     gint64 file = store_fixture_add(store, "/a/b/one.txt", "first", NULL);
     store_fixture_write(store, file, "second version");
-    store_fixture_add(store, "/a/two.txt", "two",
-                      g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error));
+    g_autoptr(GVariant) attributes =
+        g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
+    store_fixture_add(store, "/a/two.txt", "two", attributes);
     store_fixture_add(store, "/gone/three.txt", "three", NULL);
     store_fixture_make(store, HEARTH_ROOT_INO, "link", HEARTH_KIND_SYMLINK);
     HearthObject gone;

@@ -145,8 +145,8 @@ static int make_fixture(const char *state)
     store_fixture_make(store, HEARTH_ROOT_INO, "link", HEARTH_KIND_SYMLINK);
     store_fixture_add(store, "/gone.txt", "gone", NULL);
     g_assert_true(hearth_store_remove(store, HEARTH_ROOT_INO, "gone.txt", 0, 0, NULL, &error));
-    g_autoptr(GVariant) attributes = g_variant_ref_sink(
-        g_variant_parse(G_VARIANT_TYPE_VARDICT, "{'text.title': <'T'>}", NULL, NULL, &error));
+    g_autoptr(GVariant) attributes =
+        g_variant_parse(G_VARIANT_TYPE_VARDICT, "{'text.title': <'T'>}", NULL, NULL, &error);
     g_assert_true(hearth_store_set_attributes(store, file, attributes, &error));
     HearthLedgerEntry entry = {.source = "usb:1", .path = "/DCIM/1.JPG", .size = 3, .mtime = 4};
     g_assert_true(hearth_store_ledger_add(store, &entry, &error));

@@ -218,8 +218,8 @@ static void new_bytes_drop_the_attributes_of_the_old(StoreFixture *f, gconstpoin
     g_autoptr(GError) error = NULL;
     const char *text = "{'audio.track': <uint32 7>, 'exposure.time': <0.25>,"
                        " 'text.keywords': <['b', 'a']>, 'text.title': <'T\xc3\xadtulo'>}";
-    gint64 ino = store_fixture_add(
-        f->store, "/f", "x", g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error));
+    g_autoptr(GVariant) given = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
+    gint64 ino = store_fixture_add(f->store, "/f", "x", given);
     store_fixture_reopen(f);
     g_autoptr(GVariant) kept = hearth_store_attributes(f->store, ino, &error);
     g_autoptr(GVariantDict) dict = g_variant_dict_new(kept);
@@ -245,8 +245,8 @@ static void attributes_of_other_types_are_refused(StoreFixture *f, gconstpointer
 {
     g_autoptr(GError) error = NULL;
     gint64 ino = store_fixture_add(f->store, "/f", "x", NULL);
-    g_autoptr(GVariant) bad = g_variant_ref_sink(
-        g_variant_parse(G_VARIANT_TYPE_VARDICT, "{'k': <true>}", NULL, NULL, NULL));
+    g_autoptr(GVariant) bad =
+        g_variant_parse(G_VARIANT_TYPE_VARDICT, "{'k': <true>}", NULL, NULL, NULL);
     g_assert_false(hearth_store_set_attributes(f->store, ino, bad, &error));
     assert_fails(error, HEARTH_ERROR_INVALID);
 }
