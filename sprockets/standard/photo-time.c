@@ -1,9 +1,9 @@
 #include "sprockets/standard/photo-private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define YEAR_MIN 1800  /* scans of old prints carry the year of the picture */
+#define TIME_LENGTH 19 /* bytes of date and time, with whatever separators */
 #define FRACTION_MAX 9 /* digits */
 
 static bool is_digit(char c)
@@ -29,8 +29,8 @@ static int days_in(int year, int month)
 /* "YYYY:MM:DD HH:MM:SS" as the standard has it, or with the separators that writers use instead. */
 static bool has_shape(const char *date)
 {
-    return strnlen(date, 19) == 19 && strchr(":-/.", date[4]) && strchr(":-/.", date[7]) &&
-           strchr(" T", date[10]) && date[13] == ':' && date[16] == ':';
+    return strnlen(date, TIME_LENGTH) == TIME_LENGTH && strchr(":-/.", date[4]) &&
+           strchr(":-/.", date[7]) && strchr(" T", date[10]) && date[13] == ':' && date[16] == ':';
 }
 
 /* Appends ".123"; digits up to the first other character, of which only blanks may follow. */
@@ -74,8 +74,10 @@ bool photo_time_format(const char *date, const char *fraction, const char *offse
     if (year < YEAR_MIN || month < 1 || month > 12 || day < 1 || day > days_in(year, month) ||
         hour > 23 || minute > 59 || second > 59)
         return false;
-    size_t used = (size_t)snprintf(text, PHOTO_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", year,
-                                   month, day, hour, minute, second);
+    size_t used = TIME_LENGTH;
+    memcpy(text, date, used);
+    text[4] = text[7] = '-';
+    text[10] = 'T';
     if (fraction)
         used += add_fraction(text + used, fraction);
     if (offset)

@@ -6,7 +6,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/error.h"
@@ -334,6 +334,65 @@ static void no_child_of_a_call_stays_behind(Fixture *fixture, gconstpointer data
     }
 }
 
+/* The pid of the child that waits for the next call; 0: the kernel does not tell. */
+static GPid waiting_child(GPid server)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", server, server);
+    g_autofree char *children = NULL;
+    if (!g_file_get_contents(path, &children, NULL, NULL))
+        return 0;
+    return (GPid)g_ascii_strtoll(children, NULL, 10);
+}
+
+/* Dead, also if nobody has reaped it: process 1 of a container may not. */
+static gboolean is_dead(GPid pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *stat = NULL;
+    return !g_file_get_contents(path, &stat, NULL, NULL) || strstr(stat, ") Z ");
+}
+
+static void children_go_with_their_server(Fixture *fixture, gconstpointer data)
+{
+    GPid server = hearth_sprocket_host_server_pid(fixture->host);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    GPid child = waiting_child(server);
+    if (child == 0) {
+        g_test_skip("this kernel does not list children");
+        return;
+    }
+    g_assert_cmpint(kill(server, SIGKILL), ==, 0);
+    for (guint i = 0; i < 500 && !is_dead(child); i++)
+        g_usleep(10 * 1000);
+    g_assert_true(is_dead(child));
+}
+
+/* A server as the host starts it, with `socket` at descriptor 3; -1: as by hand. */
+static GSubprocess *start_server(int socket)
+{
+    g_autofree char *runner = g_build_filename(g_getenv("HEARTH_BIN"), "hearth-sprocket", NULL);
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDERR_SILENCE);
+    g_autoptr(GError) error = NULL;
+    if (socket >= 0)
+        g_subprocess_launcher_take_fd(launcher, socket, 3);
+    GSubprocess *server = g_subprocess_launcher_spawn(launcher, &error, runner, NULL);
+    g_assert_no_error(error);
+    return server;
+}
+
+static void a_server_ends_with_its_host(Fixture *fixture, gconstpointer data)
+{
+    int ends[2];
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_autoptr(GSubprocess) server = start_server(ends[1]);
+    g_autoptr(GSubprocess) alone = start_server(-1);
+    close(ends[0]);
+    g_assert_true(g_subprocess_wait(server, NULL, NULL));
+    g_assert_cmpint(g_subprocess_get_exit_status(server), ==, 0);
+    g_assert_true(g_subprocess_wait(alone, NULL, NULL));
+    g_assert_cmpint(g_subprocess_get_exit_status(alone), ==, 2);
+}
+
 static void a_path_is_run_without_being_installed(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *object = g_build_filename(g_getenv("HEARTH_BAD_SPROCKETS"), "count.so", NULL);
@@ -373,6 +432,8 @@ int main(int argc, char **argv)
     CASE("file-cut-short", a_file_cut_short_is_nobodys_fault);
     CASE("threads", calls_of_several_threads_do_not_mix);
     CASE("no-child-left", no_child_of_a_call_stays_behind);
+    CASE("children-go-with-server", children_go_with_their_server);
+    CASE("server-goes-with-host", a_server_ends_with_its_host);
     CASE("path", a_path_is_run_without_being_installed);
     return g_test_run();
 }
