@@ -2,6 +2,7 @@
 
 #include "gateway/base/error.h"
 #include "gateway/daemon-private.h"
+#include "sprockets/host/vocabulary.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -260,10 +261,22 @@ static gboolean feed_watchdog(gpointer data)
 
 /* --- The run ----------------------------------------------------------------------------------- */
 
+/* What queries may name: the metadata vocabulary, which the namespace does not know. */
+static const char *attribute_type(const char *key)
+{
+    static const char *const TYPES[] = {[HEARTH_VOCABULARY_STRING] = "s",
+                                        [HEARTH_VOCABULARY_UINT] = "u",
+                                        [HEARTH_VOCABULARY_DOUBLE] = "d",
+                                        [HEARTH_VOCABULARY_STRV] = "as"};
+    const HearthVocabularyKey *row = hearth_vocabulary_find(key);
+    return row ? TYPES[row->type] : NULL;
+}
+
 /* The store's lock is the daemon's too: one of us for one state, however the last one ended. */
 static gboolean open_store(HearthDaemon *daemon, GError **error)
 {
-    HearthStoreOptions options = {.state = daemon->state, .engine = "sqlite"};
+    HearthStoreOptions options = {
+        .state = daemon->state, .engine = "sqlite", .attribute_type = attribute_type};
     daemon->store = hearth_store_open(&options, error);
     if (error && g_error_matches(*error, HEARTH_ERROR, HEARTH_ERROR_BUSY))
         g_prefix_error(error, "another hearthd is at work here: ");

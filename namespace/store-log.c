@@ -109,9 +109,11 @@ void hearth_watchers_announce(HearthWatchers *watchers, const HearthLogRow *rows
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watchers->lock);
     if (watchers->list->len == 0)
         return;
+    /* Where there is something to deliver already, the thread is awake. */
+    if (g_queue_is_empty(&watchers->queue))
+        g_cond_signal(&watchers->wake);
     for (guint i = 0; i < count; i++)
         g_queue_push_tail(&watchers->queue, g_memdup2(&rows[i], sizeof rows[i]));
-    g_cond_signal(&watchers->wake);
 }
 
 /* Called with the lock held, which is let go during the callback. */

@@ -136,7 +136,8 @@ gboolean hearth_store_set(HearthStore *store, gint64 ino, HearthSetMask mask,
 
 /**
  * Gives a file new bytes: publishes `staged` (NULL: no bytes) if that was not done and makes a new
- * version; the old one stays in the history. The same content as now makes no version.
+ * version; the old one stays in the history, its attributes go. The same content as now makes no
+ * version.
  * `mtime_ns` as in HearthObject. Works for an object in the trash too (an open, unlinked file).
  */
 gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStagedContent *staged,
@@ -216,7 +217,8 @@ typedef enum {
 } HearthChangeKind;
 
 typedef struct {
-    guint64 sequence; /* of this node, from 1, without gaps */
+    guint64 sequence; /* of this node, from 1, without gaps; may be given again if a power cut took
+                         it before a sync */
     guint64 clock;    /* hybrid logical clock: milliseconds since 1970 << 16 | counter */
     HearthChangeKind kind;
     HearthId object;
@@ -237,7 +239,9 @@ gboolean hearth_store_log(HearthStore *store, guint64 after, guint limit, Hearth
                           gpointer data, GError **error);
 
 /** Calls `func` after each change, in log order, from a thread of the store that holds no lock: the
- * callback may call the store. Returns an id for hearth_store_unwatch(), never 0. */
+ * callback may call the store. The change is applied but need not be durable yet: that is right for
+ * caches and live events of this machine; who tells another machine calls hearth_store_sync()
+ * first. Returning FALSE ends the watch. What happened before the call is not told: read the log. Returns an id for hearth_store_unwatch(), never 0. */
 guint hearth_store_watch(HearthStore *store, HearthChangeFunc func, gpointer data,
                          GDestroyNotify destroy);
 /** Returns when no call of `func` is under way. Cancelling an id twice is safe. */
