@@ -64,6 +64,13 @@ static HearthMountNode *find_node(HearthMount *mount, gint64 ino)
     return node;
 }
 
+static void node_ref(HearthMountNode *node)
+{
+    g_mutex_lock(&node->mount->nodes_lock);
+    node->refs++;
+    g_mutex_unlock(&node->mount->nodes_lock);
+}
+
 static void node_unref(HearthMountNode *node)
 {
     HearthMount *mount = node->mount;
@@ -241,7 +248,8 @@ static void reply_range(HearthMountNode *node, fuse_req_t req, gsize size, gint6
     fuse_reply_data(req, &data, FUSE_BUF_SPLICE_MOVE);
 }
 
-void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, off_t offset)
+/* FALSE, with the reply sent, if the bytes cannot be had; else with the node's lock for reading. */
+static gboolean lock_for_reading(HearthMountNode *node, fuse_req_t req)
 {
     g_rw_lock_reader_lock(&node->lock);
     while (!has_bytes(node)) {
@@ -252,12 +260,23 @@ void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, 
         g_rw_lock_writer_unlock(&node->lock);
         if (!good) {
             hearth_mount_reply_error(req, error);
-            return;
+            return FALSE;
         }
         g_rw_lock_reader_lock(&node->lock);
     }
-    reply_range(node, req, size, offset);
-    g_rw_lock_reader_unlock(&node->lock);
+    return TRUE;
+}
+
+void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, off_t offset)
+{
+    /* Bytes go out straight from the descriptor, so under the lock; but with the reply the file may
+     * be closed on another thread: only a reference of our own keeps the node until the unlock. */
+    node_ref(node);
+    if (lock_for_reading(node, req)) {
+        reply_range(node, req, size, offset);
+        g_rw_lock_reader_unlock(&node->lock);
+    }
+    node_unref(node);
 }
 
 /* --- Writing; all with the node's lock for writing --- */
