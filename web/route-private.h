@@ -14,6 +14,7 @@ extern const HearthRoute HEARTH_ROUTES_JOB[];
 extern const HearthRoute HEARTH_ROUTES_EVENT[];
 extern const HearthRoute HEARTH_ROUTES_TREE[];
 extern const HearthRoute HEARTH_ROUTES_CHANGE[];
+extern const HearthRoute HEARTH_ROUTES_BATCH[];
 extern const HearthRoute HEARTH_ROUTES_FIND[];
 extern const HearthRoute HEARTH_ROUTES_TRASH[];
 extern const HearthRoute HEARTH_ROUTES_LOG[];

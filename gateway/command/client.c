@@ -31,6 +31,7 @@ typedef struct {
     int fd;          /* where a download goes, or an upload comes from; -1: none */
     HearthClientFunc moved;
     HearthClientEventFunc event;
+    HearthClientSource source;
     gpointer data;
     gboolean stopped; /* by `event` */
     GError *failure;  /* of our own side */
@@ -122,6 +123,13 @@ static size_t on_wanted(char *buffer, size_t one, size_t size, void *data)
     if (transfer->moved)
         transfer->moved((gsize)got, transfer->data);
     return (size_t)got;
+}
+
+static size_t on_made(char *buffer, size_t one, size_t size, void *data)
+{
+    Transfer *transfer = data;
+    gssize made = transfer->source(buffer, size, transfer->data, &transfer->failure);
+    return made < 0 ? CURL_READFUNC_ABORT : (size_t)made;
 }
 
 /* --- Errors ------------------------------------------------------------------------------------ */
@@ -271,6 +279,24 @@ gboolean hearth_client_upload(HearthClient *client, const char *target, int fd, 
         g_propagate_error(error, g_steal_pointer(&source.failure));
     }
     return done;
+}
+
+gboolean hearth_client_post_stream(HearthClient *client, const char *target,
+                                   HearthClientSource source, gpointer data, GVariant **ret_answer,
+                                   GError **error)
+{
+    g_autoptr(GString) answer = g_string_new(NULL);
+    Transfer transfer = {
+        .client = client, .answer = answer, .fd = -1, .source = source, .data = data};
+    set_common(&transfer, target);
+    curl_easy_setopt(client->curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, "POST");
+    curl_easy_setopt(client->curl, CURLOPT_READFUNCTION, on_made);
+    curl_easy_setopt(client->curl, CURLOPT_READDATA, &transfer);
+    if (!perform(&transfer, error))
+        return FALSE;
+    *ret_answer = parse_answer(&transfer, error);
+    return *ret_answer != NULL;
 }
 
 gboolean hearth_client_listen(HearthClient *client, const char *target, HearthClientEventFunc func,

@@ -33,6 +33,14 @@ gboolean hearth_client_download(HearthClient *client, const char *target, int fd
 gboolean hearth_client_upload(HearthClient *client, const char *target, int fd, gint64 size,
                               HearthClientFunc moved, gpointer data, GError **error);
 
+/** Fills up to `size` bytes of `buffer`; 0 ends the body, -1 with `error` breaks it off. */
+typedef gssize (*HearthClientSource)(void *buffer, gsize size, gpointer data, GError **error);
+
+/** Sends a body of unknown length by POST, as `source` makes it. */
+gboolean hearth_client_post_stream(HearthClient *client, const char *target,
+                                   HearthClientSource source, gpointer data, GVariant **ret_answer,
+                                   GError **error);
+
 /** Gets each event of a stream; FALSE ends it. */
 typedef gboolean (*HearthClientEventFunc)(GVariant *event, gpointer data);
 /** Listens to a stream of server-sent events until it ends. */

@@ -2,12 +2,14 @@
 
 #include "gateway/base/error.h"
 #include "gateway/base/io.h"
+#include "gateway/command/batch.h"
 #include "gateway/command/call.h"
 #include "gateway/command/client.h"
 #include "gateway/command/format.h"
 #include "gateway/command/listing.h"
 #include "gateway/command/output.h"
 #include "gateway/command/progress.h"
+#include "web/json.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,19 +21,15 @@
 
 /* Connections that carry files at once. */
 #define CONNECTIONS 2
-
-typedef struct {
-    char *local;
-    char *path;
-    gint64 size;
-    gint64 mtime_ns;
-    mode_t mode;
-} Item;
+/* Files up to this size go together in one request, up to so many files and bytes. */
+#define SMALL_MAX (1024 * 1024)
+#define TOGETHER_FILES 500
+#define TOGETHER_BYTES (64 * 1024 * 1024)
 
 typedef struct {
     const char *state; /* borrowed */
     HearthClient *client;
-    GPtrArray *items; /* Item: files to be sent */
+    GPtrArray *items; /* HearthUploadItem: files to be sent */
     HearthProgress *bar;
     GMutex lock; /* protects what follows, until the connections have ended */
     guint next;  /* index of the item to be taken next */
@@ -43,7 +41,7 @@ typedef struct {
 
 static void item_free(gpointer data)
 {
-    Item *item = data;
+    HearthUploadItem *item = data;
     g_free(item->local);
     g_free(item->path);
     g_free(item);
@@ -100,7 +98,7 @@ static gboolean is_unchanged(GHashTable *there, const char *name, const struct s
 
 static void add_file(Upload *upload, const char *local, const char *path, const struct stat *status)
 {
-    Item *item = g_new0(Item, 1);
+    HearthUploadItem *item = g_new0(HearthUploadItem, 1);
     item->local = g_strdup(local);
     item->path = g_strdup(path);
     item->size = status->st_size;
@@ -238,7 +236,8 @@ static void count_bytes(gsize bytes, gpointer data)
     hearth_progress_show(upload->bar, &state);
 }
 
-static gboolean send_item(Upload *upload, HearthClient *client, const Item *item, GError **error)
+static gboolean send_item(Upload *upload, HearthClient *client, const HearthUploadItem *item,
+                          GError **error)
 {
     g_autofree char *query = g_strdup_printf("?mtime_ns=%" G_GINT64_FORMAT "&mode=%o",
                                              item->mtime_ns, (guint)item->mode);
@@ -253,30 +252,84 @@ static gboolean send_item(Upload *upload, HearthClient *client, const Item *item
     return FALSE;
 }
 
-static const Item *take_item(Upload *upload)
+/* The next large file alone, or the next small ones together; their number. */
+static guint take_items(Upload *upload, const HearthUploadItem **ret_items)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&upload->lock);
-    if (upload->stop || upload->next == upload->items->len)
-        return NULL;
-    return g_ptr_array_index(upload->items, upload->next++);
+    gint64 bytes = 0;
+    guint count = 0;
+    while (!upload->stop && upload->next < upload->items->len && count < TOGETHER_FILES) {
+        const HearthUploadItem *item = g_ptr_array_index(upload->items, upload->next);
+        gboolean small = item->size <= SMALL_MAX;
+        if (count > 0 && (!small || bytes + item->size > TOGETHER_BYTES))
+            break;
+        ret_items[count++] = item;
+        bytes += item->size;
+        upload->next++;
+        if (!small)
+            break;
+    }
+    return count;
+}
+
+static void count_files(Upload *upload, guint64 files, guint64 bytes)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&upload->lock);
+    upload->result.files += files;
+    upload->result.bytes += bytes;
+    upload->progress.files_done += files;
+}
+
+static void send_alone(Upload *upload, HearthClient *client, const HearthUploadItem *item)
+{
+    GError *failure = NULL;
+    if (send_item(upload, client, item, &failure))
+        count_files(upload, 1, (guint64)item->size);
+    else
+        note_failure(upload, failure);
+}
+
+static gboolean note_refused(GVariant *refused, gpointer data, GError **error)
+{
+    g_autofree char *path = hearth_json_lookup_bytes(refused, "path");
+    note_failure(data, g_error_new(HEARTH_ERROR, HEARTH_ERROR_FAILED, "%s: %s", path ? path : "?",
+                                   hearth_lookup_text(refused, "detail", "refused")));
+    return TRUE;
+}
+
+static gboolean send_together(Upload *upload, HearthClient *client,
+                              const HearthUploadItem *const *items, guint count, GError **error)
+{
+    g_autoptr(GVariant) answer = NULL;
+    if (!hearth_batch_send(client, items, count, count_bytes, upload, &answer, error))
+        return FALSE;
+    count_files(upload, hearth_lookup_count(answer, "files"), hearth_lookup_count(answer, "bytes"));
+    return hearth_for_each(answer, "failures", note_refused, upload, error);
+}
+
+/* If files together fail for the sake of one, each is sent alone: then only that one fails. */
+static void send_taken(Upload *upload, HearthClient *client, const HearthUploadItem *const *items,
+                       guint count)
+{
+    g_autoptr(GError) failure = NULL;
+    if (count > 1 && send_together(upload, client, items, count, &failure))
+        return;
+    if (failure && is_fatal(failure)) {
+        note_failure(upload, g_steal_pointer(&failure));
+        return;
+    }
+    for (guint i = 0; i < count && !upload->stop; i++)
+        send_alone(upload, client, items[i]);
 }
 
 static gpointer carry(gpointer data)
 {
     Upload *upload = data;
     g_autoptr(HearthClient) client = hearth_client_new(upload->state);
-    const Item *item;
-    while ((item = take_item(upload))) {
-        GError *failure = NULL;
-        if (!send_item(upload, client, item, &failure)) {
-            note_failure(upload, failure);
-            continue;
-        }
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&upload->lock);
-        upload->result.files++;
-        upload->result.bytes += (guint64)item->size;
-        upload->progress.files_done++;
-    }
+    g_autofree const HearthUploadItem **items = g_new(const HearthUploadItem *, TOGETHER_FILES);
+    guint count;
+    while ((count = take_items(upload, items)) > 0)
+        send_taken(upload, client, items, count);
     return NULL;
 }
 

@@ -5,9 +5,9 @@
 /**
  * Bringing files and folders of this machine into the tree.
  *
- * Folders are made first; then several connections carry the files, since one that waits for the
- * disk can wait beside another. A file that is there already with the same size and time is not sent
- * again, so an upload that broke off goes on where it was.
+ * Folders are made first; then two connections carry the files, small ones many in a request, since
+ * to make one file durable costs as much as to make a hundred. A file that is there already with the
+ * same size and time is not sent again, so an upload that broke off goes on where it was.
  */
 typedef struct {
     guint64 files;     /* sent */
