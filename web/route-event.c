@@ -16,9 +16,10 @@ typedef struct {
 static void insert_answer(GVariantDict *dict, const char *key,
                           GVariant *(*ask)(gpointer, GError **), gpointer data)
 {
-    g_autoptr(GVariant) value = ask ? ask(data, NULL) : NULL;
-    if (value)
-        g_variant_dict_insert_value(dict, key, g_variant_take_ref(g_steal_pointer(&value)));
+    GVariant *value = ask ? ask(data, NULL) : NULL;
+    g_autoptr(GVariant) owned = value ? g_variant_take_ref(value) : NULL;
+    if (owned)
+        g_variant_dict_insert_value(dict, key, owned);
 }
 
 static void append_snapshot(Listener *listener, GString *out)

@@ -401,7 +401,8 @@ static void what_matches_is_found(void)
     g_assert_nonnull(strstr(both, "/a/red.txt\n"));
     g_assert_nonnull(strstr(both, "/a/blue.txt\n"));
     g_autofree char *limited = output(house, "find", "kind = file", "--limit", "1", NULL);
-    g_assert_cmpuint(g_strv_length(g_strsplit(limited, "\n", -1)), ==, 2);
+    g_auto(GStrv) lines = g_strsplit(limited, "\n", -1);
+    g_assert_cmpuint(g_strv_length(lines), ==, 2);
     g_auto(Result) bad = run(house, "find", "name ~~ 1", NULL);
     g_assert_cmpint(bad.status, ==, 1);
     g_assert_nonnull(strstr(bad.err, "column"));

@@ -206,6 +206,66 @@ static void stopping_in_an_upload_leaves_nothing(void)
     g_assert_false(house_has(house, "/half"));
 }
 
+static char *post_files(House *house, const char *body)
+{
+    g_autofree char *request = g_strdup_printf("POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\n"
+                                               "Content-Length: %zu\r\n\r\n%s",
+                                               strlen(body), body);
+    return house_talk(house, FALSE, request, strlen(request), NULL);
+}
+
+static void check_text(House *house, const char *path, const char *text)
+{
+    g_autoptr(GBytes) bytes = house_read(house, path);
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), text, strlen(text));
+}
+
+static void many_files_arrive_in_one_request(void)
+{
+    g_autoptr(House) house = house_new();
+    g_autoptr(GString) body = g_string_new(NULL);
+    /* More than one group of them. */
+    for (guint i = 0; i < 250; i++) {
+        g_autofree char *text = g_strdup_printf("text %u", i % 200);
+        g_string_append_printf(body, "{\"path\":\"/many/%u\",\"size\":%zu}\n%s", i, strlen(text),
+                               text);
+    }
+    g_autofree char *answer = post_files(house, body->str);
+    expect(answer, "200");
+    g_assert_nonnull(strstr(answer, "\"files\":250"));
+    house_restart(house);
+    for (guint i = 0; i < 250; i++) {
+        g_autofree char *text = g_strdup_printf("text %u", i % 200);
+        g_autofree char *path = g_strdup_printf("/many/%u", i);
+        check_text(house, path, text);
+    }
+    g_assert_cmpuint(house_spooled(house), ==, 0);
+}
+
+static void of_many_files_only_the_bad_ones_fail(void)
+{
+    g_autoptr(House) house = house_new();
+    house_add(house, "/folder/x", "x");
+    house_add(house, "/old", "old");
+    g_autofree char *answer = post_files(house, "{\"path\":\"/good\",\"size\":2}\n11"
+                                                "{\"path\":\"/folder\",\"size\":2}\n22"
+                                                "{\"path\":\"/old\",\"size\":2}\n33"
+                                                "{\"path\":\"/a/../b\",\"size\":2}\n44"
+                                                "{\"path\":\"/empty\",\"size\":0}\n");
+    expect(answer, "200");
+    g_assert_nonnull(strstr(answer, "\"files\":3"));
+    g_assert_nonnull(strstr(answer, "\"path\":\"/folder\""));
+    g_assert_nonnull(strstr(answer, "\"path\":\"/a/../b\""));
+    check_text(house, "/good", "11");
+    check_text(house, "/old", "33");
+    check_text(house, "/empty", "");
+    g_assert_false(house_has(house, "/b"));
+    g_autofree char *cut = post_files(house, "{\"path\":\"/cut\",\"size\":9}\n1");
+    expect(cut, "400");
+    g_assert_false(house_has(house, "/cut"));
+    g_assert_cmpuint(house_spooled(house), ==, 0);
+}
+
 static void one_connection_carries_many_requests(void)
 {
     g_autoptr(House) house = house_new();
@@ -239,6 +299,8 @@ int main(int argc, char **argv)
     g_test_add_func("/web/upload/broken-off", an_upload_that_breaks_off_leaves_nothing);
     g_test_add_func("/web/upload/ended-early", an_upload_that_ends_early_is_no_upload);
     g_test_add_func("/web/upload/stop", stopping_in_an_upload_leaves_nothing);
+    g_test_add_func("/web/upload/many", many_files_arrive_in_one_request);
+    g_test_add_func("/web/upload/many-bad", of_many_files_only_the_bad_ones_fail);
     g_test_add_func("/web/upload/keep-alive", one_connection_carries_many_requests);
     return g_test_run();
 }
