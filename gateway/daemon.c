@@ -206,7 +206,8 @@ static gboolean resume_job(HearthJob *job, gpointer data)
     if (!id)
         return TRUE;
     g_autoptr(GError) error = NULL;
-    if (port && hearth_daemon_attach(daemon, port, &error)) {
+    g_autoptr(HearthDevice) device = port ? hearth_daemon_attach(daemon, port, &error) : NULL;
+    if (device) {
         g_message("job %s goes on", hearth_job_id(job));
         return TRUE;
     }
