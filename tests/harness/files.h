@@ -55,13 +55,16 @@ static inline guint8 *files_noise(guint32 seed, gsize size)
     return bytes;
 }
 
-/** A card of `count` pictures of `size` bytes, which no parser knows, a day apart from 2026-01-01;
- * file k has seed k. */
+/** Days over which the files of files_make_card() are spread: none is in the future. */
+#define FILES_DAYS 300
+
+/** A card of `count` pictures of `size` bytes, which no parser knows; file k has seed k, and is
+ * dated k days (modulo FILES_DAYS) after 2026-01-01. */
 static inline void files_make_card(const char *folder, guint count, gsize size)
 {
     for (guint k = 0; k < count; k++) {
         g_autofree guint8 *bytes = files_noise(k, size);
         g_autofree char *name = g_strdup_printf("DCIM/100TESTS/IMG_%04u.JPG", k + 1);
-        files_write_bytes(folder, name, 1767225600 + 86400 * (gint64)k, bytes, size);
+        files_write_bytes(folder, name, 1767225600 + 86400 * (gint64)(k % FILES_DAYS), bytes, size);
     }
 }

@@ -78,7 +78,7 @@ static void a_second_daemon_on_one_state_is_refused(Fixture *f, gconstpointer da
 /* A card too large to be through before the stop. */
 static void a_stop_in_the_middle_is_quick_and_the_job_goes_on(Fixture *f, gconstpointer data)
 {
-    files_make_card(f->card, 3000, 30000);
+    files_make_card(f->card, 1500, 30000);
     test_daemon_start(f->daemon);
     g_autofree char *id = test_daemon_attach(f->daemon, f->port);
     for (guint i = 0; i < 200; i++) {
@@ -96,7 +96,7 @@ static void a_stop_in_the_middle_is_quick_and_the_job_goes_on(Fixture *f, gconst
     g_autoptr(GVariant) job = test_daemon_job(f->daemon, "import");
     g_assert_nonnull(job);
     g_assert_cmpstr(test_text(job, "state"), ==, "done");
-    g_assert_cmpint(test_number(job, "imported") + test_number(job, "known"), ==, 3000);
+    g_assert_cmpint(test_number(job, "imported") + test_number(job, "known"), ==, 1500);
     g_assert_cmpint(test_number(job, "known"), >, 0);
 }
 
