@@ -92,6 +92,6 @@ uint32_t hearth_record_strv_count(const HearthRecordValue *value);
 /** The string at *offset, which starts as 0 and moves on; call it as often as count says. */
 const char *hearth_record_strv_next(const HearthRecordValue *value, size_t *offset);
 
-/** The value under `key` with that type, in a record known to be whole. */
+/** The first value under `key` with that type; false also if the record is malformed before it. */
 bool hearth_record_find(const void *data, size_t size, const char *key, HearthRecordType type,
                         HearthRecordValue *ret_value);
