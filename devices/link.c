@@ -12,11 +12,15 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PIPE_SIZE (1024 * 1024)        /* bytes; the most that needs no privilege */
-#define SOCKET_SIZE (1024 * 1024)      /* bytes; answers sent ahead wait here */
-#define POLITE_US (G_USEC_PER_SEC)     /* for a device to be closed */
+#define PIPE_SIZE (1024 * 1024)    /* bytes; the most that needs no privilege */
+#define SOCKET_SIZE (1024 * 1024)  /* bytes; answers sent ahead wait here */
+#define POLITE_US (G_USEC_PER_SEC) /* for a device to be closed */
+/* A process works if it used this part of a period: a USB round trip costs a tenth of a millisecond,
+ * and a camera may take fifty for one. */
+#define WORKING_SHARE 500
 #define KILLED_US (G_USEC_PER_SEC / 5) /* for a killed process to be gone */
 
 struct HearthLink {
@@ -233,6 +237,36 @@ static gboolean wait_failed(GError **error, HearthError code, const char *reason
     return FALSE;
 }
 
+/* Processor time of the process so far, in microseconds. */
+static gint64 used_us(const HearthLink *link)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(link->pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (gint64)used.tv_sec * G_USEC_PER_SEC + used.tv_nsec / 1000;
+}
+
+/* Polls for one period after another, while the process works. */
+static int poll_periods(const HearthLink *link, const HearthLinkWait *wait, struct pollfd *fds,
+                        nfds_t count)
+{
+    gint64 used = used_us(link);
+    for (guint period = 1;; period++) {
+        gint64 until = g_get_monotonic_time() + wait->period_us;
+        int ready;
+        do {
+            gint64 left = until - g_get_monotonic_time();
+            ready = poll(fds, count, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_MAXINT));
+        } while (ready < 0 && errno == EINTR);
+        gint64 now_used = ready == 0 ? used_us(link) : 0;
+        if (ready != 0 || period >= wait->periods ||
+            now_used - used < wait->period_us / WORKING_SHARE)
+            return ready;
+        used = now_used;
+    }
+}
+
 /* Waits until the socket, or the pipe too if `with_pipe`, has something. */
 static gboolean wait_ready(HearthLink *link, const HearthLinkWait *wait, gboolean with_pipe,
                            GError **error)
@@ -243,11 +277,7 @@ static gboolean wait_ready(HearthLink *link, const HearthLinkWait *wait, gboolea
                            {.fd = with_pipe ? link->pipe : -1, .events = POLLIN},
                            {.fd = wait->wake, .events = POLLIN},
                            {.fd = watched ? cancel.fd : -1, .events = POLLIN}};
-    int ready;
-    do {
-        gint64 left = wait->until - g_get_monotonic_time();
-        ready = poll(fds, G_N_ELEMENTS(fds), left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_MAXINT));
-    } while (ready < 0 && errno == EINTR);
+    int ready = poll_periods(link, wait, fds, G_N_ELEMENTS(fds));
     if (watched)
         g_cancellable_release_fd(wait->cancellable);
     if (ready < 0)

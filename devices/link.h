@@ -11,9 +11,16 @@
  */
 typedef struct HearthLink HearthLink;
 
-/** How long a call may wait, and what else ends it. */
+/**
+ * How long a call may wait, and what else ends it.
+ *
+ * A library may work for minutes on one folder of 20,000 files without a word. So when a period is
+ * over, a process that used the processor in it is given another, `periods` in all: one that waits
+ * for a device that does not answer uses none.
+ */
 typedef struct {
-    gint64 until;              /* monotonic time in microseconds */
+    gint64 period_us;
+    guint periods;
     GCancellable *cancellable; /* (nullable): CANCELLED */
     int wake;                  /* -1, or readable when the device was unplugged: GONE */
 } HearthLinkWait;

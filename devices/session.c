@@ -91,7 +91,7 @@ int hearth_session_pid(const HearthSession *session)
 
 static HearthLinkWait wait_of(const HearthCall *call)
 {
-    return (HearthLinkWait){g_get_monotonic_time() + (gint64)call->timeout_ms * 1000,
+    return (HearthLinkWait){(gint64)call->timeout_ms * 1000, MAX(call->periods, 1),
                             call->cancellable, call->wake};
 }
 

@@ -16,7 +16,8 @@ typedef struct HearthSession HearthSession;
 typedef struct {
     GCancellable *cancellable; /* (nullable) */
     int wake;                  /* as in HearthLinkWait */
-    guint timeout_ms;          /* without any answer */
+    guint timeout_ms;          /* without any answer and any work */
+    guint periods;             /* of timeout_ms, without any answer; 0 is 1 */
     HearthDeviceState state;   /* out: what an error says of the device; else ATTACHED */
     gboolean progress;         /* out: something new came before the error */
     gboolean answered;         /* out: the error is an answer of the driver */

@@ -14,7 +14,8 @@
 
 #define OPEN_TIMEOUT_MS 60000 /* libmtp alone takes 25 s to give a dead phone up */
 #define IDLE_TIMEOUT_MS                                                                            \
-    45000 /* libgphoto2 gives up a call after 20 s, and then often tries again */
+    45000                  /* libgphoto2 gives up a call after 20 s, and then often tries again */
+#define WORKING_PERIODS 20 /* of a process that is busy: ten minutes for one folder */
 #define RETRY_FIRST_MS 500
 #define RETRY_LAST_MS 30000
 #define ATTEMPTS 3
@@ -240,7 +241,10 @@ static gboolean pause_for(HearthShadow *shadow, guint failures, GCancellable *ca
 
 static HearthCall make_call(HearthShadow *shadow, GCancellable *cancellable, guint timeout_ms)
 {
-    return (HearthCall){.cancellable = cancellable, .wake = shadow->wake, .timeout_ms = timeout_ms};
+    return (HearthCall){.cancellable = cancellable,
+                        .wake = shadow->wake,
+                        .timeout_ms = timeout_ms,
+                        .periods = WORKING_PERIODS};
 }
 
 static gboolean open_once(HearthShadow *shadow, GCancellable *cancellable, HearthCall *call,

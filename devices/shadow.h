@@ -34,7 +34,7 @@ typedef struct {
     const char *worker; /* path of hearth-device; NULL: beside this program, else libexec */
     const char *const *arguments; /* (nullable): more arguments of it; for tests */
     guint open_timeout_ms;        /* to open the device */
-    guint idle_timeout_ms;        /* without a byte, an entry or an answer */
+    guint idle_timeout_ms;        /* without a byte, an entry, an answer, or any work seen */
     guint retry_first_ms;         /* pause before the second attempt; doubles each time */
     guint retry_last_ms;          /* longest pause */
     guint attempts;               /* of one request without any progress between them */

@@ -29,6 +29,7 @@ typedef enum {
     FAULT_LOCKED,
     FAULT_DIE_IN_LIST,
     FAULT_HANG_IN_LIST,
+    FAULT_WORK_IN_LIST,
     FAULT_DIE_IN_FETCH,
     FAULT_HANG_IN_FETCH,
     FAULT_IO_IN_FETCH,
@@ -75,6 +76,14 @@ static void hang(void)
         pause();
 }
 
+/* Silent for longer than the deadline, but not idle. */
+static void work(void)
+{
+    gint64 until = g_get_monotonic_time() + 3 * IDLE_MS * 1000;
+    while (g_get_monotonic_time() < until)
+        continue;
+}
+
 static void serve_open(Worker *worker, HearthMessage *request)
 {
     worker->pipe = hearth_steal_fd(&request->fd);
@@ -113,6 +122,8 @@ static void serve_list(Worker *worker)
         abort();
     if (worker->fault == FAULT_HANG_IN_LIST)
         hang();
+    if (worker->fault == FAULT_WORK_IN_LIST)
+        work();
     if (worker->fault == FAULT_BAD_PATH)
         say_object(worker, "/../../etc/passwd", 1);
     if (worker->fault == FAULT_GARBAGE && write(STDIN_FILENO, "garbage garbage!", 16) != 16)
@@ -466,6 +477,16 @@ static void a_list_after_a_fault_has_each_object_once(Fixture *fixture, gconstpo
     assert_listed_once_each(fixture, (Fault)GPOINTER_TO_INT(fault));
 }
 
+static void a_process_that_works_is_left_to_it(Fixture *fixture, gconstpointer unused)
+{
+    g_autoptr(GError) error = NULL;
+    start(fixture, FAULT_WORK_IN_LIST, 100);
+    g_assert_true(hearth_shadow_list(fixture->shadow, collect, fixture->objects, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(fixture->objects->len, ==, 3);
+    g_assert_cmpuint(count_starts(fixture), ==, 1);
+}
+
 static void a_list_never_leads_out_of_the_device(Fixture *fixture, gconstpointer unused)
 {
     g_autoptr(GError) error = NULL;
@@ -616,6 +637,7 @@ int main(int argc, char **argv)
     ADD("list-after-death", a_list_after_a_fault_has_each_object_once, FAULT_DIE_IN_LIST);
     ADD("list-after-hang", a_list_after_a_fault_has_each_object_once, FAULT_HANG_IN_LIST);
     ADD("list-after-garbage", a_list_after_a_fault_has_each_object_once, FAULT_GARBAGE);
+    ADD("working-process-is-left-to-it", a_process_that_works_is_left_to_it, 0);
     ADD("open-that-dies-fails", a_device_that_cannot_be_opened_fails, FAULT_DIE_IN_OPEN);
     ADD("open-that-hangs-fails", a_device_that_cannot_be_opened_fails, FAULT_HANG_IN_OPEN);
     ADD("busy-is-waited-for", a_busy_device_is_waited_for, FAULT_BUSY);
