@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,11 +190,12 @@ static gboolean check_fuse(GError **error)
     return FALSE;
 }
 
-/* A daemon that was killed leaves a mount that nobody answers for. */
+/* A daemon that was killed leaves a mount that nobody answers for. A stat may still be answered from
+ * what the kernel keeps; the free space is never kept. */
 static gboolean check_mount_point(const char *path, GError **error)
 {
-    struct stat status;
-    if (stat(path, &status) != 0 && errno == ENOTCONN)
+    struct statvfs space;
+    if (statvfs(path, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED))
         unmount(path, TRUE);
     g_autoptr(GError) reason = NULL;
     g_autoptr(GDir) dir = g_dir_open(path, 0, &reason);

@@ -56,7 +56,7 @@ static inline void mount_fixture_start(MountFixture *f)
     g_assert_no_error(error);
     f->mount = hearth_mount_start(f->store, &options, &error);
     if (f->mount == NULL)
-        g_test_skip(error->message);
+        g_test_message("%s", error->message), g_test_skip(error->message);
 }
 
 static inline void mount_fixture_stop(MountFixture *f)
