@@ -28,7 +28,7 @@ static const char *const CHECKS[] = {
 
     /* Only folders can make a circle: what is not reached from the root or the trash is in one. */
     "WITH RECURSIVE reached (ino) AS (SELECT ino FROM object WHERE ino = 1 OR parent = 0"
-    " UNION ALL SELECT o.ino FROM reached JOIN object AS o INDEXED BY object_parent"
+    " UNION ALL SELECT o.ino FROM reached JOIN object AS o INDEXED BY object_folder"
     " ON o.parent = reached.ino WHERE o.ino > 1 AND o.kind = 1)"
     " SELECT 'folder ' || ino || ' hangs from neither the root nor the trash' FROM object"
     " WHERE kind = 1 AND ino NOT IN (SELECT ino FROM reached) LIMIT " FINDINGS,

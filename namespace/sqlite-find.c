@@ -15,8 +15,6 @@
 
 /* Above so many candidates a walk is the better way: they are some of every few objects. */
 #define CANDIDATES_MAX 300000
-/* The same for what lies below a folder, which costs more to collect. */
-#define CANDIDATES_BELOW_MAX 100000
 /* What is tried first; then ten times as many, up to the most. */
 #define CANDIDATES_FEW 3000
 /* Inos a step walks, and candidates it tries. */
@@ -142,12 +140,12 @@ static gboolean choose(HearthFind *find, const HearthQueryNode *node, guint most
     if (node->kind == HEARTH_QUERY_AND)
         return choose(find, node->left, most, error) && choose(find, node->right, most, error);
     g_autoptr(HearthSqlWhere) drive = hearth_sql_where_new();
-    if (find->candidates || !hearth_sql_where_drive(drive, node))
+    /* What a name contains needs all of the index: less than the objects, but once is enough. */
+    gboolean again = node->op == HEARTH_QUERY_CONTAINS && most > CANDIDATES_FEW;
+    if (find->candidates || again || !hearth_sql_where_drive(drive, node))
         return TRUE;
     g_autoptr(GError) reason = NULL;
     g_autoptr(GArray) inos = g_array_new(FALSE, FALSE, sizeof(gint64));
-    if (node->field == HEARTH_QUERY_PATH && most > CANDIDATES_FEW)
-        most = CANDIDATES_BELOW_MAX;
     if (collect(find->db, drive, most, inos, &reason))
         find->candidates = g_steal_pointer(&inos);
     if (!reason)

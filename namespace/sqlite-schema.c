@@ -13,9 +13,9 @@
  * Names and paths are blobs: bytes that need not be UTF-8. `key` is the search key of the name.
  * An object in the trash has parent 0 and a row in `trash`; what lay below it keeps its parent and
  * so hangs from the trash. The root is its own parent. The index object_parent serves listing by
- * ino, since the ino is the row id that every index ends with. `search` in attribute is the form
- * find compares (a number, or a search key) and is there only for the keys people look for:
- * indexing all that a camera writes would double the cost of an import.
+ * ino, since the ino is the row id that every index ends with; object_folder climbs down a tree.
+ * `search` in attribute is the form find compares (a number, or a search key) and is there only for
+ * the keys people look for: indexing all that a camera writes would double the cost of an import.
  */
 static const char SCHEMA_1[] =
     "CREATE TABLE state ("
@@ -31,6 +31,7 @@ static const char SCHEMA_1[] =
     " content BLOB, vector BLOB NOT NULL, target BLOB) STRICT;"
     "CREATE UNIQUE INDEX object_name ON object (parent, name) WHERE parent > 0;"
     "CREATE INDEX object_parent ON object (parent);"
+    "CREATE INDEX object_folder ON object (parent) WHERE kind = 1;"
     "CREATE INDEX object_key ON object (key);"
     "CREATE TABLE version ("
     " ino INTEGER NOT NULL, version INTEGER NOT NULL, content BLOB, size INTEGER NOT NULL,"

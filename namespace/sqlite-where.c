@@ -269,7 +269,7 @@ static gboolean drive_path(HearthSqlWhere *where, const HearthQueryNode *node)
         (!by_prefix && node->op != HEARTH_QUERY_EQUAL))
         return FALSE;
     HearthQueryNode last = {.op = node->op, .type = HEARTH_QUERY_TEXT, .text = parts[count - 1]};
-    put(where, "WITH RECURSIVE below (ino) AS (SELECT d.ino FROM object AS d WHERE d.parent IN (");
+    put(where, "WITH RECURSIVE top (ino) AS (SELECT d.ino FROM object AS d WHERE d.parent IN (");
     for (guint i = 1; i + 1 < count; i++)
         put(where, "SELECT p.ino FROM object AS p INDEXED BY object_key WHERE +p.parent IN (");
     put(where, "VALUES (1)");
@@ -281,17 +281,19 @@ static gboolean drive_path(HearthSqlWhere *where, const HearthQueryNode *node)
     /* The root is its own parent. */
     put(where, ") AND d.ino > 1 AND ");
     put_comparison(where, VALUE_BLOB, "d.key", &last);
+    put(where, ")");
+    /* Only folders are climbed down; what lies in them comes from the index alone. */
     if (by_prefix)
-        put(where, " UNION ALL SELECT c.ino FROM below JOIN object AS c INDEXED BY object_parent"
-                   " ON c.parent = below.ino");
-    put(where, ") SELECT ino FROM below");
+        put(where, ", below (ino) AS (SELECT ino FROM top UNION ALL SELECT c.ino FROM below"
+                   " JOIN object AS c INDEXED BY object_folder ON c.parent = below.ino"
+                   " WHERE c.kind = 1) SELECT o.ino FROM below CROSS JOIN object AS o"
+                   " INDEXED BY object_parent ON o.parent = below.ino UNION ALL");
+    put(where, " SELECT ino FROM top");
     return TRUE;
 }
 
 static gboolean drive_name(HearthSqlWhere *where, const HearthQueryNode *node)
 {
-    if (node->op == HEARTH_QUERY_CONTAINS)
-        return FALSE;
     put(where, "SELECT o.ino FROM object AS o INDEXED BY object_key WHERE ");
     put_comparison(where, VALUE_BLOB, "o.key", node);
     return TRUE;

@@ -224,8 +224,8 @@ typedef struct {
     HearthId object;
     gint64 ino;
     HearthKind object_kind;
-    gint64 parent;        /* where it is now, 0: in the trash */
-    const char *name;     /* its name now */
+    gint64 parent;        /* where it was after the change, 0: in the trash or forgotten */
+    const char *name;     /* its name then */
     gint64 old_parent;    /* MOVED, TRASHED: where it was; else 0 */
     const char *old_name; /* MOVED, TRASHED; else NULL */
     HearthContentId content;
