@@ -19,6 +19,9 @@ extern const HearthRoute HEARTH_ROUTES_FIND[];
 extern const HearthRoute HEARTH_ROUTES_TRASH[];
 extern const HearthRoute HEARTH_ROUTES_LOG[];
 
+/** The n-th route of all tables, or NULL behind the last. */
+const HearthRoute *hearth_route_nth(guint n);
+
 /** Sets the route that fits. Else 404, or 405 with the methods that would do in `ret_allow`
  * (transfer full). */
 gboolean hearth_route_find(HearthRequest *request, char **ret_allow, GError **error);

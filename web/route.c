@@ -83,3 +83,12 @@ gboolean hearth_route_find(HearthRequest *request, char **ret_allow, GError **er
     }
     return refuse(allowed, ret_allow, error);
 }
+
+const HearthRoute *hearth_route_nth(guint n)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(TABLES); i++)
+        for (const HearthRoute *route = TABLES[i]; route->method; route++)
+            if (n-- == 0)
+                return route;
+    return NULL;
+}

@@ -173,7 +173,11 @@ static gboolean refuse_curl(Transfer *transfer, CURLcode code, GError **error)
                     "the answer broke off; the content may be damaged: hearth scrub tells");
         return FALSE;
     }
-    const char *why = client->reason[0] ? client->reason : curl_easy_strerror(code);
+    long number = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &number);
+    const char *why = code == CURLE_COULDNT_CONNECT && number ? g_strerror((int)number)
+                      : client->reason[0]                     ? client->reason
+                                                              : curl_easy_strerror(code);
     g_set_error(error, HEARTH_COMMAND_ERROR, HEARTH_COMMAND_ERROR_UNREACHABLE,
                 code == CURLE_COULDNT_CONNECT ? "no gateway answers at %s (%s): is hearthd running?"
                                               : "the gateway at %s went away (%s)",

@@ -16,19 +16,27 @@
 
 /* Extensions: what there is, and trying one without a daemon. */
 
+/* Words of a list that a line of a table has room for. */
+#define JOINED_MAX 4
+
+/* The words of a list, each once; of many the first ones and how many more there are. */
 static char *joined(GVariant *sprocket, const char *key)
 {
     g_autoptr(GVariant) list = g_variant_lookup_value(sprocket, key, G_VARIANT_TYPE("av"));
-    GString *text = g_string_new(NULL);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
     for (gsize i = 0; list && i < g_variant_n_children(list); i++) {
         g_autoptr(GVariant) boxed = g_variant_get_child_value(list, i);
         g_autoptr(GVariant) element = g_variant_get_variant(boxed);
-        if (g_variant_is_of_type(element, G_VARIANT_TYPE_STRING))
-            g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "",
-                                   g_variant_get_string(element, NULL));
+        const char *word = g_variant_is_of_type(element, G_VARIANT_TYPE_STRING)
+                               ? g_variant_get_string(element, NULL)
+                               : "?";
+        if (g_hash_table_add(seen, g_strdup(word)) && g_hash_table_size(seen) <= JOINED_MAX)
+            g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", word);
     }
-    g_autofree char *raw = g_string_free(text, FALSE);
-    return hearth_format_name(raw);
+    if (g_hash_table_size(seen) > JOINED_MAX)
+        g_string_append_printf(text, " and %u more", g_hash_table_size(seen) - JOINED_MAX);
+    return hearth_format_name(text->str);
 }
 
 static gboolean add_sprocket(GVariant *sprocket, gpointer data, GError **error)
