@@ -26,6 +26,7 @@
 
 #define PTP_SIZE_UNKNOWN 0xFFFFFFFFu
 #define PTP_SIZE_LIMIT (G_GUINT64_CONSTANT(1) << 32) /* bytes: where sizes of 32 bits wrap */
+#define PTPIP_NUMBER_SIZE 16                         /* bytes of the initiator's GUID */
 #define DISK_PATH_MAX 1000 /* bytes: libgphoto2's "directory" cuts paths at 1024 */
 
 struct HearthDriverSession {
@@ -233,9 +234,26 @@ static void gphoto2_close(HearthDriverSession *session)
     g_free(session);
 }
 
+/*
+ * A camera in the network asks its owner once for each computer, which it knows by this number. The
+ * library would draw a new one at each start, having nowhere to keep it.
+ */
+static void set_own_number(void)
+{
+    g_autofree char *text = g_strconcat("hearth ", g_get_host_name(), NULL);
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    GString *number = g_string_new(NULL);
+    for (guint i = 0; i < PTPIP_NUMBER_SIZE; i++)
+        g_string_append_printf(number, "%s%.2s", i > 0 ? ":" : "", digest + (gsize)2 * i);
+    gp_setting_set((char *)"ptp2_ip", (char *)"guid", number->str);
+    g_string_free(number, TRUE);
+}
+
 static gboolean open_camera(HearthDriverSession *session, const char *place, GError **error)
 {
     session->context = gp_context_new();
+    if (g_str_has_prefix(place, "ptpip:"))
+        set_own_number();
     int result = gp_camera_new(&session->camera);
     if (result >= 0)
         result = choose(session, place);

@@ -28,7 +28,7 @@ typedef struct {
 /** Starts `program` with `arguments` (nullable, NULL-terminated) after its name. */
 HearthLink *hearth_link_start(const char *program, const char *const *arguments, GError **error);
 
-/** Ends the process: at once, or after it closed its device, which may take up to a second. */
+/** Ends the process: at once, or after it closed its device, which may take half a second. */
 void hearth_link_stop(HearthLink *link, gboolean politely);
 
 /** Sends a request; never waits: BUSY if the process has not taken the ones before. */

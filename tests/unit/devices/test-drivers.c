@@ -207,18 +207,22 @@ static void the_bin_of_a_system_is_not_entered(Fixture *fixture, gconstpointer u
     g_assert_cmpuint(fixture->objects->len, ==, 2);
 }
 
-static void a_file_over_four_gigabytes_has_its_size(Fixture *fixture, gconstpointer unused)
+static void a_file_over_four_gigabytes_has_its_size(Fixture *fixture, gconstpointer scheme)
 {
+    const gboolean from_end_is_quick = strcmp(scheme, "volume:") == 0;
     g_autoptr(GError) error = NULL;
     const gint64 SIZE = G_GINT64_CONSTANT(4831838208) + 5; /* 4.5 GiB and a bit; holes */
     g_autofree char *path = g_build_filename(fixture->folder, "MVI_0001.MP4", NULL);
-    GString *got = g_string_new(NULL);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     g_assert_cmpint(ftruncate(fd, SIZE), ==, 0);
     g_assert_cmpint(pwrite(fd, "end", 3, SIZE - 3), ==, 3);
     close(fd);
     list(fixture);
     g_assert_cmpint(find(fixture, "/MVI_0001.MP4")->size, ==, SIZE);
+    /* libgphoto2 reads a folder's file from its beginning: 4 GiB take too long for a quick test. */
+    if (!g_test_slow() && !from_end_is_quick)
+        return;
+    GString *got = g_string_new(NULL);
     g_assert_true(hearth_shadow_fetch(fixture->shadow, find(fixture, "/MVI_0001.MP4"),
                                       (guint64)SIZE - 3, append, got, NULL, &error));
     g_assert_no_error(error);
