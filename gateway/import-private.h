@@ -6,7 +6,7 @@
 
 /**
  * One run of the importer, shared by its parts: import-fetch (device to spool), import-facts (what
- * a file says of itself), import-file (spool to store), import-remove (off the device).
+ * a file says of itself), import-file and import-place (spool to store), import-remove (off the device).
  */
 typedef struct {
     const HearthImport *import;
@@ -52,6 +52,13 @@ HearthStagedContent *hearth_import_fetch(HearthImportRun *run, const HearthDevic
 
 /** Reads the metadata of `fd` into the member. A file that nobody understands has none. */
 void hearth_import_read_facts(HearthImportRun *run, HearthImportMember *member, int fd);
+
+/**
+ * Files the members of a group whose contents are published: links what is in the tree already,
+ * finds a place for the rest, makes the records. Sets the outcome of each member that is through.
+ * FALSE when no other group would fare better.
+ */
+gboolean hearth_import_file_group(HearthImportRun *run, HearthImportGroup *group, GError **error);
 
 /** The other thread. */
 typedef struct HearthImportFiler HearthImportFiler;
