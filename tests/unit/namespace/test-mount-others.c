@@ -129,11 +129,16 @@ static void what_is_known_is_not_asked_for_again(MountFixture *f, gconstpointer 
     put(path, "x", 1);
     struct stat status;
     g_assert_cmpint(stat(path, &status), ==, 0);
-    gint64 start = g_get_monotonic_time();
-    for (guint i = 0; i < 20000; i++)
-        g_assert_cmpint(stat(path, &status), ==, 0);
-    /* A round trip takes 20 us and more even when nothing else runs. */
-    g_assert_cmpint(g_get_monotonic_time() - start, <, 20000 * 15);
+    /* A round trip takes 20 us and more even when nothing else runs; the best of several rounds is
+     * one in which little else did. */
+    gint64 best = G_MAXINT64;
+    for (guint round = 0; round < 10; round++) {
+        gint64 start = g_get_monotonic_time();
+        for (guint i = 0; i < 500; i++)
+            g_assert_cmpint(stat(path, &status), ==, 0);
+        best = MIN(best, g_get_monotonic_time() - start);
+    }
+    g_assert_cmpint(best, <, 500 * 15);
 }
 
 static void an_import_of_many_files_shows_whole(MountFixture *f, gconstpointer data)
