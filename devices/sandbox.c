@@ -159,6 +159,13 @@ gboolean hearth_sandbox_begin(const HearthSandbox *sandbox, GError **error)
     return limit_files(sandbox, error);
 }
 
+static guint32 own_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2] = {0};
+    return syscall(SYS_capget, &head, sets) == 0 ? sets[0].permitted : 0;
+}
+
 static gboolean keep_capabilities(guint32 kept)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -168,20 +175,36 @@ static gboolean keep_capabilities(guint32 kept)
 
 /*
  * A desktop mounts a card for one user alone (mode 0700), so the volume's worker keeps the right to
- * read whatever the modes say; Landlock confines that to the volume. USB workers keep nothing.
+ * read whatever the modes say; Landlock confines that to the volume. A container may have only the
+ * greater right to read and write. USB workers keep nothing.
  */
+static guint32 needed_capabilities(const HearthSandbox *sandbox)
+{
+    guint32 own = own_capabilities(), read_all = 1U << CAP_DAC_READ_SEARCH;
+    guint32 change = 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER;
+    if (!hearth_sandbox_folder(sandbox))
+        return 0;
+    if (sandbox->may_change)
+        return own & (read_all | change);
+    return own & read_all ? read_all : own & 1U << CAP_DAC_OVERRIDE;
+}
+
+/* Where the machine (a user namespace) has no such user, or lets nobody change, the capabilities
+ * go all the same. */
+static gboolean become_nobody(void)
+{
+    return (setgroups(0, NULL) == 0 &&
+            setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID) == 0 &&
+            setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID) == 0) ||
+           errno == EINVAL || errno == EPERM;
+}
+
 static gboolean drop_user(const HearthSandbox *sandbox, GError **error)
 {
-    guint32 kept = 0;
+    guint32 kept = needed_capabilities(sandbox);
     if (geteuid() != 0)
         return TRUE;
-    if (hearth_sandbox_folder(sandbox))
-        kept = 1U << CAP_DAC_READ_SEARCH;
-    if (kept && sandbox->may_change)
-        kept |= 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER;
-    if ((kept && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) || setgroups(0, NULL) != 0 ||
-        setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID) != 0 ||
-        setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID) != 0 ||
+    if ((kept && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) || !become_nobody() ||
         !keep_capabilities(kept) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return hearth_set_errno(error, errno, "cannot become an unprivileged user");
     return TRUE;
