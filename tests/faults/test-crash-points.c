@@ -13,7 +13,7 @@
 #define SIZE 3000
 
 /* `again`: it may have been passed for good the first time; then the daemon is just killed. */
-static void crash_at(Fault *f, const char *point, gboolean again)
+static G_GNUC_UNUSED void crash_at(Fault *f, const char *point, gboolean again)
 {
     test_daemon_set_variable(f->daemon, "HEARTH_CRASH_POINT", point);
     if (!test_daemon_try_start(f->daemon))
