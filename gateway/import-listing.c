@@ -29,6 +29,7 @@ typedef struct {
 } Run;
 
 typedef struct {
+    char *path;
     GArray *runs; /* element-type Run */
     gboolean has_new;
 } Folder;
@@ -46,6 +47,7 @@ static void folder_free(gpointer data)
 {
     Folder *folder = data;
     g_array_unref(folder->runs);
+    g_free(folder->path);
     g_free(folder);
 }
 
@@ -88,6 +90,7 @@ static guint folder_number(HearthImportListing *listing, const char *path)
     if (found > 0)
         return found - 1;
     Folder *folder = g_new0(Folder, 1);
+    folder->path = g_strdup(parent);
     folder->runs = g_array_new(FALSE, FALSE, sizeof(Run));
     g_ptr_array_add(listing->folders, folder);
     g_hash_table_insert(listing->index, g_steal_pointer(&parent),
@@ -137,6 +140,18 @@ gboolean hearth_import_listing_add(HearthImportListing *listing, const HearthDev
         return hearth_set_errno(error, errno, "cannot keep the listing");
     listing->end += (off_t)(sizeof head + head.length);
     return TRUE;
+}
+
+static int compare_folders(gconstpointer a, gconstpointer b)
+{
+    const Folder *x = *(const Folder *const *)a, *y = *(const Folder *const *)b;
+    return strcmp(x->path, y->path);
+}
+
+void hearth_import_listing_end(HearthImportListing *listing)
+{
+    g_hash_table_remove_all(listing->index);
+    g_ptr_array_sort(listing->folders, compare_folders);
 }
 
 guint hearth_import_listing_folders(const HearthImportListing *listing)
@@ -194,6 +209,13 @@ static gboolean read_record(HearthImportListing *listing, GPtrArray *into, GErro
     return TRUE;
 }
 
+static int compare_objects(gconstpointer a, gconstpointer b)
+{
+    const HearthListedObject *x = *(const HearthListedObject *const *)a,
+                             *y = *(const HearthListedObject *const *)b;
+    return strcmp(x->object.path, y->object.path);
+}
+
 GPtrArray *hearth_import_listing_read(HearthImportListing *listing, guint folder, guint from,
                                       guint most, GError **error)
 {
@@ -218,5 +240,6 @@ GPtrArray *hearth_import_listing_read(HearthImportListing *listing, guint folder
             if (!read_record(listing, at < from ? NULL : objects, error))
                 return NULL;
     }
+    g_ptr_array_sort(objects, compare_objects);
     return g_steal_pointer(&objects);
 }

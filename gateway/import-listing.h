@@ -22,7 +22,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthImportListing, hearth_import_listing_free)
 gboolean hearth_import_listing_add(HearthImportListing *listing, const HearthDeviceObject *object,
                                    gint64 ino, GError **error);
 
-/** Folders that have files, in the order in which they were listed. */
+/** All was added. Puts folders in the order of their paths: which of two equal files comes first,
+ * and gets the name, must not hang on how a card happens to be laid out. */
+void hearth_import_listing_end(HearthImportListing *listing);
+
+/** Folders that have files. */
 guint hearth_import_listing_folders(const HearthImportListing *listing);
 /** Whether `folder` has a file that was not imported yet. */
 gboolean hearth_import_listing_has_new(const HearthImportListing *listing, guint folder);
@@ -30,7 +34,7 @@ gboolean hearth_import_listing_has_new(const HearthImportListing *listing, guint
 void hearth_import_listing_totals(const HearthImportListing *listing, guint64 *ret_files,
                                   guint64 *ret_bytes);
 
-/** Files of `folder` from the `from`th, at most `most`: element-type HearthListedObject, freed with
- * the array. */
+/** Files of `folder` from the `from`th, at most `most`, by path: element-type HearthListedObject,
+ * freed with the array. */
 GPtrArray *hearth_import_listing_read(HearthImportListing *listing, guint folder, guint from,
                                       guint most, GError **error);

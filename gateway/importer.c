@@ -93,6 +93,7 @@ HearthImportListing *hearth_import_list(HearthImportRun *run, HearthImportRefuse
         g_propagate_error(error, lister.error);
         return NULL;
     }
+    hearth_import_listing_end(listing);
     return listed ? g_steal_pointer(&listing) : NULL;
 }
 

@@ -229,6 +229,17 @@ static void the_same_content_is_linked_not_stored(Fixture *f, gconstpointer data
     check_counts(again, 0, 0, 2, 0);
 }
 
+static void a_copy_never_takes_the_name_of_its_original(Fixture *f, gconstpointer data)
+{
+    files_write(f->card, "DCIM/Camera/copy of IMG_3.JPG", JULY, "same");
+    files_write(f->card, "DCIM/100HEART/IMG_3.JPG", JULY, "same");
+    files_write(f->card, "DCIM/100HEART/IMG_3.DNG", JULY, "raw");
+    g_autoptr(HearthJob) job = import_card(f);
+    check_counts(job, 2, 1, 0, 0);
+    check_content(f, "/Photos/2026/2026-07-18/IMG_3.JPG", "same");
+    check_content(f, "/Photos/2026/2026-07-18/IMG_3.DNG", "raw");
+}
+
 static void without_dedupe_each_file_is_filed(Fixture *f, gconstpointer data)
 {
     configure(f, "[import]\ndedupe=false\n");
@@ -551,6 +562,7 @@ int main(int argc, char **argv)
     ADD("what was deleted here does not come back", what_was_deleted_here_does_not_come_back);
     ADD("a counter that wrapped overwrites nothing", a_counter_that_wrapped_overwrites_nothing);
     ADD("the same content is linked, not stored", the_same_content_is_linked_not_stored);
+    ADD("a copy never takes the name of its original", a_copy_never_takes_the_name_of_its_original);
     ADD("without dedupe each file is filed", without_dedupe_each_file_is_filed);
     ADD("a group shares its number", a_group_shares_its_number);
     ADD("equal sidecars stay with their pictures", equal_sidecars_stay_with_their_pictures);
