@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The whole way through on a volume: shadow, process, driver. Faults are in test-shadow-faults. */
@@ -219,6 +220,43 @@ static void an_unplugged_device_is_gone(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(device->state, ==, HEARTH_DEVICE_GONE);
 }
 
+/* Runs a shadow, tells the process id of its process, and waits to be killed. */
+static void be_a_daemon(const Fixture *fixture, int told)
+{
+    HearthShadow *shadow = hearth_shadow_new(fixture->device, NULL);
+    int pid = hearth_shadow_open(shadow, NULL, NULL) ? hearth_shadow_worker_pid(shadow) : 0;
+    if (write(told, &pid, sizeof pid) == (ssize_t)sizeof pid)
+        pause();
+    _exit(1);
+}
+
+static gboolean is_running(int pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *text = NULL;
+    /* Whoever takes over orphans here may be slow to reap them. */
+    return g_file_get_contents(path, &text, NULL, NULL) && !strstr(text, ") Z ");
+}
+
+static void a_process_ends_with_its_daemon(Fixture *fixture, gconstpointer unused)
+{
+    int ends[2], worker = 0;
+    g_assert_cmpint(pipe(ends), ==, 0);
+    pid_t daemon_pid = fork();
+    if (daemon_pid == 0)
+        be_a_daemon(fixture, ends[1]);
+    g_assert_cmpint(read(ends[0], &worker, sizeof worker), ==, sizeof worker);
+    g_assert_cmpint(worker, >, 0);
+    g_assert_true(is_running(worker));
+    g_assert_cmpint(kill(daemon_pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(daemon_pid, NULL, 0), ==, daemon_pid);
+    gint64 until = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    while (is_running(worker) && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    g_assert_false(is_running(worker));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 #define ADD(path, func) g_test_add("/devices/shadow/" path, Fixture, NULL, setup, func, teardown)
 
 int main(int argc, char **argv)
@@ -231,6 +269,7 @@ int main(int argc, char **argv)
     ADD("only-the-listed-file-is-removed", a_file_is_removed_only_if_it_is_the_listed_one);
     ADD("put-is-whole-and-never-over-another", a_file_is_put_whole_and_never_over_another);
     ADD("resting-shadow-holds-nothing", a_resting_shadow_holds_nothing);
+    ADD("process-ends-with-its-daemon", a_process_ends_with_its_daemon);
     ADD("unplugged-device-is-gone", an_unplugged_device_is_gone);
     return g_test_run();
 }
