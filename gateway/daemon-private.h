@@ -31,6 +31,7 @@ typedef struct {
     HearthJobs *jobs;
     HearthDeviceTable *devices;
     HearthMonitor *monitor; /* (nullable) */
+    GThreadPool *plugged;   /* (nullable): one thread, for what the monitor announces */
     HearthMount *mount;     /* (nullable) */
     char *mount_path;       /* (nullable): where it is mounted */
     HearthWebServer *server;

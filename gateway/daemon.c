@@ -173,16 +173,41 @@ static gboolean start_server(HearthDaemon *daemon, GError **error)
     return TRUE;
 }
 
-static void device_arrived(const HearthDevice *device, gpointer data)
+/* What the monitor announced, on its way from the main loop to the thread that deals with it: a job
+ * is written to the disk when it starts, and the main loop waits for no disk. */
+typedef struct {
+    HearthDevice *device;
+    gboolean here;
+} Plugged;
+
+static void deal_with_plugged(gpointer item, gpointer data)
 {
     HearthDaemon *daemon = data;
-    hearth_device_table_arrive(daemon->devices, device, FALSE);
+    Plugged *plugged = item;
+    if (plugged->here)
+        hearth_device_table_arrive(daemon->devices, plugged->device, FALSE);
+    else
+        hearth_device_table_leave(daemon->devices, plugged->device->id);
+    hearth_device_free(plugged->device);
+    g_free(plugged);
+}
+
+static void hand_over(HearthDaemon *daemon, const HearthDevice *device, gboolean here)
+{
+    Plugged *plugged = g_new0(Plugged, 1);
+    plugged->device = hearth_device_copy(device);
+    plugged->here = here;
+    g_thread_pool_push(daemon->plugged, plugged, NULL);
+}
+
+static void device_arrived(const HearthDevice *device, gpointer data)
+{
+    hand_over(data, device, TRUE);
 }
 
 static void device_removed(const HearthDevice *device, gpointer data)
 {
-    HearthDaemon *daemon = data;
-    hearth_device_table_leave(daemon->devices, device->id);
+    hand_over(data, device, FALSE);
 }
 
 static void start_monitor(HearthDaemon *daemon)
@@ -190,6 +215,8 @@ static void start_monitor(HearthDaemon *daemon)
     HearthMonitorFuncs funcs = {
         .arrived = device_arrived, .removed = device_removed, .user_data = daemon};
     g_autoptr(GError) usb = NULL, volumes = NULL;
+    /* One thread: what was plugged in and out again comes in that order. */
+    daemon->plugged = g_thread_pool_new(deal_with_plugged, daemon, 1, FALSE, NULL);
     daemon->monitor = hearth_monitor_new(NULL, &funcs);
     if (!hearth_monitor_start_usb(daemon->monitor, &usb))
         g_message("USB devices are not seen by themselves: %s", usb->message);
@@ -313,8 +340,10 @@ static gboolean start(HearthDaemon *daemon, GError **error)
 /* Returns FALSE when something still runs, which only the end of the process ends. */
 static gboolean stop(HearthDaemon *daemon)
 {
-    gboolean idle = !daemon->jobs || hearth_jobs_stop(daemon->jobs, STOP_JOBS_MS);
     g_clear_pointer(&daemon->monitor, hearth_monitor_free);
+    gboolean idle = !daemon->jobs || hearth_jobs_stop(daemon->jobs, STOP_JOBS_MS);
+    if (daemon->plugged)
+        g_thread_pool_free(g_steal_pointer(&daemon->plugged), FALSE, TRUE);
     g_clear_pointer(&daemon->server, hearth_web_server_stop);
     g_clear_pointer(&daemon->mount, hearth_mount_stop);
     if (daemon->trash_thread)

@@ -78,6 +78,7 @@ static const char *state_word(HearthDeviceState state)
     return state == HEARTH_DEVICE_ATTACHED ? "starting" : hearth_device_state_word(state);
 }
 
+/* `jobs` NULL: its job is just ending and is not told of any more. */
 static GVariant *describe(const HearthDevice *device, const char *policy, gboolean by_hand,
                           HearthJobs *jobs)
 {
@@ -95,7 +96,7 @@ static GVariant *describe(const HearthDevice *device, const char *policy, gboole
     g_variant_dict_insert(&dict, "serial", "s", device->serial);
     g_variant_dict_insert(&dict, "import", "s", policy);
     g_variant_dict_insert(&dict, "attached_by_hand", "b", by_hand);
-    g_autoptr(HearthJob) job = hearth_jobs_of_device(jobs, device->id);
+    g_autoptr(HearthJob) job = jobs ? hearth_jobs_of_device(jobs, device->id) : NULL;
     if (job)
         g_variant_dict_insert(&dict, "job", "s", hearth_job_id(job));
     return g_variant_dict_end(&dict);
@@ -297,11 +298,13 @@ void hearth_device_table_note_end(HearthDeviceTable *table, HearthJob *job, cons
 {
     const char *id = hearth_job_device(job);
     g_mutex_lock(&table->mutex);
-    gboolean here = g_hash_table_contains(table->entries, id);
-    if (!here && g_error_matches(error, HEARTH_ERROR, HEARTH_ERROR_GONE))
+    const Entry *entry = g_hash_table_lookup(table->entries, id);
+    GVariant *value =
+        entry ? describe(entry->device, policy_word(table, id), entry->by_hand, NULL) : NULL;
+    if (!entry && g_error_matches(error, HEARTH_ERROR, HEARTH_ERROR_GONE))
         g_hash_table_replace(table->cut_off, g_strdup(id),
                              g_strdupv((char **)hearth_job_paths(job)));
     g_mutex_unlock(&table->mutex);
-    if (here)
-        tell(table, id);
+    if (value)
+        hearth_web_events_add(table->events, "device", id, value);
 }
