@@ -25,7 +25,7 @@ typedef struct {
     /* The headers are there: refuse before the body crosses, or get ready. */
     gboolean (*begin)(HearthRequest *request, GError **error);
     gboolean (*write)(HearthRequest *request, const void *data, gsize size, GError **error);
-    void (*end)(HearthRequest *request); /* frees `upload_data`, in every case */
+    void (*end)(HearthRequest *request); /* frees `upload_data`; more than once does no harm */
 } HearthUpload;
 
 /** One line of the routing table. */

@@ -45,6 +45,13 @@ static enum MHD_Result answer_problem(HearthRequest *request, const GError *prob
     return hearth_reply_send(&reply, request);
 }
 
+/* What an upload holds is let go before the answer: who has the answer finds the spool empty. */
+static void end_upload(HearthRequest *request)
+{
+    if (request->route && request->route->upload)
+        request->route->upload->end(request);
+}
+
 /* A client that waits for "100 Continue", or brings much, is told at once; of any other the body is
  * read first, since a connection closed with bytes unread may lose the answer. */
 static gboolean refuses_at_once(const HearthRequest *request)
@@ -77,6 +84,7 @@ static enum MHD_Result begin_request(HearthRequest *request, const char *method)
         return answer_problem(request, problem, NULL, TRUE);
     if (accept_request(request, &allow, &problem))
         return MHD_YES;
+    end_upload(request);
     if (allow || refuses_at_once(request))
         return answer_problem(request, problem, allow, FALSE);
     request->refusal = g_steal_pointer(&problem);
@@ -96,10 +104,10 @@ static enum MHD_Result take_body(HearthRequest *request, const char *data, size_
 {
     if (request->refusal)
         request->swallowed += *size;
-    else if (request->route->upload)
-        request->route->upload->write(request, data, *size, &request->refusal);
-    else
+    else if (!request->route->upload)
         keep_body(request, data, *size);
+    else if (!request->route->upload->write(request, data, *size, &request->refusal))
+        end_upload(request);
     *size = 0;
     return request->swallowed > SWALLOW_MAX ? MHD_NO : MHD_YES;
 }
@@ -111,9 +119,10 @@ static enum MHD_Result finish_request(HearthRequest *request)
     g_auto(HearthReply) reply = {0};
     if (request->refusal)
         return answer_problem(request, request->refusal, NULL, FALSE);
-    if (!request->route->handle(request, &reply, &problem))
-        return answer_problem(request, problem, NULL, FALSE);
-    return hearth_reply_send(&reply, request);
+    gboolean done = request->route->handle(request, &reply, &problem);
+    end_upload(request);
+    return done ? hearth_reply_send(&reply, request)
+                : answer_problem(request, problem, NULL, FALSE);
 }
 
 static enum MHD_Result on_access(void *data, struct MHD_Connection *connection, const char *url,

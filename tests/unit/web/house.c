@@ -238,7 +238,7 @@ static const HearthWebHost PLAYED = {
 
 /* --- The house --------------------------------------------------------------------------------- */
 
-static void start(House *house)
+void house_start(House *house)
 {
     g_autoptr(GError) error = NULL;
     HearthStoreOptions store_options = {.state = house->state, .engine = "sqlite"};
@@ -258,7 +258,7 @@ static void start(House *house)
     house->port = hearth_web_server_port(house->server);
 }
 
-static void stop(House *house)
+void house_stop(House *house)
 {
     hearth_web_server_stop(house->server);
     hearth_web_events_free(house->events);
@@ -272,7 +272,7 @@ House *house_new(void)
     house->socket_path = g_build_filename(house->state, "hearthd.sock", NULL);
     house->devices = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&house->lock);
-    start(house);
+    house_start(house);
     return house;
 }
 
@@ -283,7 +283,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void house_free(House *house)
 {
-    stop(house);
+    house_stop(house);
     g_assert_false(g_file_test(house->socket_path, G_FILE_TEST_EXISTS));
     nftw(house->state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     g_mutex_clear(&house->lock);
@@ -296,8 +296,8 @@ void house_free(House *house)
 
 void house_restart(House *house)
 {
-    stop(house);
-    start(house);
+    house_stop(house);
+    house_start(house);
 }
 
 guint8 house_byte(gsize n)

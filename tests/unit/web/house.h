@@ -28,7 +28,10 @@ House *house_new(void);
 void house_free(House *house);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(House, house_free)
 
-/** Stops the server and the store, and starts both again on the same state. */
+/** Stops the server and the store, or starts them on the state. */
+void house_stop(House *house);
+void house_start(House *house);
+/** One after the other. */
 void house_restart(House *house);
 
 /** Makes a file with `text` at `path`, parents and all; its object. */

@@ -1,8 +1,11 @@
 #include "gateway/base/io.h"
 #include "tests/unit/web/house.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Uploads: whole, in chunks, refused, broken off. */
@@ -141,6 +144,40 @@ static void what_cannot_fit_is_refused_before_it_is_sent(void)
     expect(answer, "507");
     g_assert_false(house_has(house, "/f"));
     g_assert_cmpuint(house_spooled(house), ==, 0);
+}
+
+/* Takes all room of the house's disk but so many bytes. */
+static void fill_disk(House *house, gsize rest)
+{
+    g_autofree char *path = g_build_filename(house->state, "filler", NULL);
+    hearth_autofd int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    struct statvfs room;
+    g_assert_cmpint(fstatvfs(fd, &room), ==, 0);
+    g_assert_cmpint(posix_fallocate(fd, 0, (off_t)(room.f_bavail * room.f_frsize - rest)), ==, 0);
+}
+
+/* Chunks do not say how much will come, so the disk is full in the middle. */
+static void a_disk_that_fills_up_keeps_no_half(void)
+{
+    g_autoptr(House) house = house_new();
+    house_stop(house);
+    if (mount("none", house->state, "tmpfs", 0, "size=64m") != 0) {
+        g_test_skip("may not mount here");
+        house_start(house);
+        return;
+    }
+    house_start(house);
+    fill_disk(house, 2 * 1024 * 1024);
+    g_autofree char *answer = upload(house, "f", "", 4 * 1024 * 1024, TRUE);
+    expect(answer, "507");
+    g_assert_nonnull(strstr(answer, "\"no-space\""));
+    g_assert_false(house_has(house, "/f"));
+    g_assert_cmpuint(house_spooled(house), ==, 0);
+    g_autofree char *small = upload(house, "f", "", 1000, TRUE);
+    expect(small, "201");
+    house_stop(house);
+    g_assert_cmpint(umount2(house->state, MNT_DETACH), ==, 0);
+    house_start(house);
 }
 
 static void send_all(int fd, const char *text, gsize size)
@@ -296,6 +333,7 @@ int main(int argc, char **argv)
     g_test_add_func("/web/upload/places", a_place_that_cannot_be_is_refused);
     g_test_add_func("/web/upload/expect", who_asks_first_is_told_first);
     g_test_add_func("/web/upload/too-much", what_cannot_fit_is_refused_before_it_is_sent);
+    g_test_add_func("/web/upload/full-disk", a_disk_that_fills_up_keeps_no_half);
     g_test_add_func("/web/upload/broken-off", an_upload_that_breaks_off_leaves_nothing);
     g_test_add_func("/web/upload/ended-early", an_upload_that_ends_early_is_no_upload);
     g_test_add_func("/web/upload/stop", stopping_in_an_upload_leaves_nothing);
