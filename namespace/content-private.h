@@ -67,7 +67,8 @@ HearthContentWriter *hearth_content_writer_new_from(HearthContents *contents,
 /**
  * Writes at `offset`; a hole before it reads as zeros. Writing at the end is as cheap as
  * hearth_content_writer_write(); anything else makes finish read again from the block that was
- * touched first.
+ * touched first. After a failure (a full disk) the writer may be used further; some of the bytes may
+ * have been written.
  */
 gboolean hearth_content_writer_pwrite(HearthContentWriter *writer, const void *data, gsize size,
                                       gint64 offset, GError **error);

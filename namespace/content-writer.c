@@ -39,7 +39,6 @@ struct HearthContentWriter {
     char *name;       /* in the spool */
     gint64 size;      /* of the file */
     gint64 scheduled; /* up to where writing to the disk was started */
-    gboolean broken;  /* a write failed */
 };
 
 static gboolean check_room(HearthContents *contents, gint64 expected, GError **error)
@@ -109,16 +108,24 @@ static void schedule_writeback(HearthContentWriter *writer)
 
 static gboolean is_usable(HearthContentWriter *writer, GError **error)
 {
-    if (!writer->broken && writer->fd >= 0)
+    if (writer->fd >= 0)
         return TRUE;
-    g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_IO, "writing to %s failed before",
-                writer->contents->spool_name);
+    g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_INVALID, "this content was finished before");
     return FALSE;
 }
 
 static gboolean catch_up(HearthContentWriter *writer, GError **error)
 {
     return hearth_block_hasher_feed_fd(writer->hasher, writer->fd, writer->size, NULL, error);
+}
+
+/* A write that failed may have left some of its bytes: they count, and are read again. */
+static void take_partial_write(HearthContentWriter *writer, gint64 offset)
+{
+    struct stat status;
+    if (fstat(writer->fd, &status) == 0)
+        writer->size = MAX(writer->size, status.st_size);
+    hearth_block_hasher_rewind(writer->hasher, offset);
 }
 
 gboolean hearth_content_writer_pwrite(HearthContentWriter *writer, const void *data, gsize size,
@@ -128,12 +135,12 @@ gboolean hearth_content_writer_pwrite(HearthContentWriter *writer, const void *d
         return FALSE;
     gint64 position = hearth_block_hasher_position(writer->hasher);
     if (offset == writer->size && position < offset && offset - position <= CATCH_UP_MAX) {
-        writer->broken = !catch_up(writer, error);
+        if (!catch_up(writer, error))
+            return FALSE;
         position = offset;
     }
-    if (writer->broken ||
-        !hearth_pwrite_all(writer->fd, data, size, offset, writer->contents->spool_name, error)) {
-        writer->broken = TRUE;
+    if (!hearth_pwrite_all(writer->fd, data, size, offset, writer->contents->spool_name, error)) {
+        take_partial_write(writer, offset);
         return FALSE;
     }
     if (offset == position)

@@ -83,6 +83,9 @@ static void node_unref(HearthMountNode *node)
     g_mutex_unlock(&mount->nodes_lock);
     if (!last)
         return;
+    /* A version that could not be made (the close has said so) or was of an unlinked file. */
+    if (node->changed)
+        hearth_mount_forget_pages(mount, node->ino);
     hearth_content_reader_free(node->reader);
     hearth_content_writer_free(node->writer);
     hearth_staged_content_free(node->staged);
@@ -313,7 +316,8 @@ gboolean hearth_mount_node_write(HearthMountNode *node, const void *data, gsize 
     g_rw_lock_writer_lock(&node->lock);
     gboolean good = start_writing(node, G_MAXINT64, error) &&
                     hearth_content_writer_pwrite(node->writer, data, size, offset, error);
-    if (good)
+    /* Also after a write that failed: part of it may be there. */
+    if (node->writer != NULL)
         set_changed_now(node, hearth_content_writer_size(node->writer));
     g_rw_lock_writer_unlock(&node->lock);
     return good;

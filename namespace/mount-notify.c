@@ -157,6 +157,14 @@ static gpointer notifier_run(gpointer data)
     }
 }
 
+void hearth_mount_notifier_forget(HearthMountNotifier *notifier, gint64 ino)
+{
+    Told *told = g_new0(Told, 1);
+    told->kind = HEARTH_CHANGE_CONTENT;
+    told->ino = ino;
+    g_async_queue_push(notifier->queue, told);
+}
+
 HearthMountNotifier *hearth_mount_notifier_new(HearthMount *mount)
 {
     HearthMountNotifier *notifier = g_new0(HearthMountNotifier, 1);

@@ -36,3 +36,16 @@ gboolean hearth_mount_keeps_pages(HearthMount *mount, gint64 ino, const HearthCo
     g_mutex_unlock(&mount->nodes_lock);
     return same;
 }
+
+void hearth_mount_forget_pages(HearthMount *mount, gint64 ino)
+{
+    g_mutex_lock(&mount->nodes_lock);
+    Kept *kept = g_hash_table_lookup(mount->kept, &ino);
+    if (kept != NULL) {
+        g_queue_delete_link(&mount->kept_order, kept->link);
+        g_hash_table_remove(mount->kept, &ino);
+    }
+    g_mutex_unlock(&mount->nodes_lock);
+    if (mount->notifier != NULL)
+        hearth_mount_notifier_forget(mount->notifier, ino);
+}

@@ -99,10 +99,15 @@ void hearth_mount_commit_all(HearthMount *mount);
  */
 gboolean hearth_mount_keeps_pages(HearthMount *mount, gint64 ino, const HearthContentId *content);
 
+/** The kernel's pages of the file are of bytes that came to nothing. */
+void hearth_mount_forget_pages(HearthMount *mount, gint64 ino);
+
 /* --- mount-notify.c: changes by others --- */
 
 HearthMountNotifier *hearth_mount_notifier_new(HearthMount *mount);
-/** Returns when its thread has ended; the session's loop must have ended or still run. */
+/** Has the kernel drop what it keeps of a file, soon; any thread. */
+void hearth_mount_notifier_forget(HearthMountNotifier *notifier, gint64 ino);
+/** Returns when its thread has ended. After the session's loop, before the session is destroyed. */
 void hearth_mount_notifier_free(HearthMountNotifier *notifier);
 
 /* --- Operations, by file --- */

@@ -302,10 +302,11 @@ void hearth_mount_stop(HearthMount *mount)
 {
     if (mount == NULL)
         return;
-    hearth_mount_notifier_free(mount->notifier);
     if (!unmount(mount->path, FALSE))
         sever(mount);
     g_thread_join(mount->loop);
+    /* Only now, when no request is left that could ask something of it. */
+    g_clear_pointer(&mount->notifier, hearth_mount_notifier_free);
     hearth_mount_commit_all(mount);
     hearth_store_sync(mount->store, NULL);
     fuse_session_unmount(mount->session);

@@ -166,6 +166,43 @@ static void a_bad_block_is_an_io_error(MountFixture *f, gconstpointer data)
     g_assert_cmpuint(stored(f, "/file").version, ==, 1);
 }
 
+static gboolean holds_text(const char *path, const char *text)
+{
+    g_autofree char *got = NULL;
+    gsize length;
+    return g_file_get_contents(path, &got, &length, NULL) && length == strlen(text) &&
+           memcmp(got, text, length) == 0;
+}
+
+static void a_full_disk_keeps_the_old_version(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    mount_fixture_stop(f);
+    if (mount("none", f->state, "tmpfs", 0, "size=64m") != 0) {
+        g_test_skip("no right to mount a small disk");
+        return;
+    }
+    mount_fixture_start(f);
+    g_autofree char *path = at(f, "file"), *other = at(f, "other");
+    g_autofree guint8 *bytes = fixture_bytes(6, MIB);
+    put(path, "the old version", 15);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int failed = 0;
+    for (guint i = 0; i < 80 && failed == 0; i++)
+        failed = pwrite(fd, bytes, MIB, (off_t)i * MIB) == MIB ? 0 : errno;
+    g_assert_cmpint(failed, ==, ENOSPC);
+    assert_fails_with(close(fd), ENOSPC);
+    /* The last reference goes a moment after the close, and with it what was not stored. */
+    for (guint i = 0; i < 5000 && !holds_text(path, "the old version"); i++)
+        g_usleep(1000);
+    assert_holds(path, "the old version", 15);
+    g_assert_cmpuint(stored(f, "/file").version, ==, 1);
+    put(other, bytes, MIB); /* what was spooled is gone: there is room again */
+    assert_holds(other, bytes, MIB);
+    mount_fixture_stop(f);
+    umount2(f->state, MNT_DETACH);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--do") == 0)
@@ -174,6 +211,7 @@ int main(int argc, char **argv)
     MOUNT_CASE("crash/kill", a_kill_leaves_the_old_or_the_new_version_whole);
     MOUNT_CASE("crash/busy", a_mount_in_use_stops_soon_and_keeps_what_was_changed);
     MOUNT_CASE("crash/in-the-way", a_folder_in_use_is_not_mounted_over);
+    MOUNT_CASE("crash/full-disk", a_full_disk_keeps_the_old_version);
     MOUNT_CASE("crash/bad-block", a_bad_block_is_an_io_error);
     return g_test_run();
 }
