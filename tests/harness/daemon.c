@@ -34,6 +34,12 @@ HearthTestDaemon *test_daemon_new(const char *state)
     daemon->arguments = g_ptr_array_new_with_free_func(g_free);
     daemon->environment = g_get_environ();
     g_assert_nonnull(bin);
+    if (g_getenv("HEARTH_SOURCE")) {
+        g_autofree char *options =
+            g_strdup_printf("suppressions=%s/tests/lsan.suppressions:print_suppressions=0",
+                            g_getenv("HEARTH_SOURCE"));
+        test_daemon_set_variable(daemon, "LSAN_OPTIONS", options);
+    }
     g_ptr_array_add(daemon->arguments, g_build_filename(bin, "hearthd", NULL));
     test_daemon_add_argument(daemon, "--foreground");
     test_daemon_add_argument(daemon, "--state");
