@@ -462,7 +462,8 @@ static void devices_come_and_go(void)
     g_assert_cmpstr(none, ==, "");
     g_autofree char *id = output(house, "device", "attach", "disk:/mnt/caf\xe9", NULL);
     g_assert_cmpstr(id, ==, "device-0\n");
-    g_assert_cmpstr(g_ptr_array_index(house->devices, 0), ==, "disk:/mnt/caf\xe9");
+    g_autofree char *port = house_attached(house, 0);
+    g_assert_cmpstr(port, ==, "disk:/mnt/caf\xe9");
     g_autofree char *list = output(house, "devices", NULL);
     g_assert_nonnull(strstr(list, "device-0  Cam\xc3\xa9ra \\x1b[31m  volume  ready"));
     g_autofree char *status = output(house, "status", NULL);
@@ -484,9 +485,10 @@ static void an_import_is_planned_begun_and_waited_for(void)
     g_autofree char *done = output(house, "import", "--wait", NULL);
     g_assert_cmpstr(done, ==, "device-0: 3 files (3.0 MB), 0 skipped\n");
     g_autofree char *chosen = output(house, "import", "device-0", "/DCIM/caf\xe9", NULL);
-    g_assert_cmpstr(house->imported, ==, "/DCIM/caf\xe9");
+    g_autofree char *imported = house_imported(house);
+    g_assert_cmpstr(imported, ==, "/DCIM/caf\xe9");
     expect_status(house, 0, "job", "cancel", "import-3", NULL);
-    g_assert_true(house->cancelled);
+    g_assert_true(house_was_cancelled(house));
     expect_status(house, 1, "import", "device-7", NULL);
 }
 

@@ -300,6 +300,30 @@ void house_restart(House *house)
     house_start(house);
 }
 
+char *house_imported(House *house)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&house->lock);
+    return g_strdup(house->imported);
+}
+
+char *house_attached(House *house, guint device)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&house->lock);
+    return g_strdup(g_ptr_array_index(house->devices, device));
+}
+
+gboolean house_was_cancelled(House *house)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&house->lock);
+    return house->cancelled;
+}
+
+guint house_jobs(House *house)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&house->lock);
+    return house->jobs;
+}
+
 guint8 house_byte(gsize n)
 {
     guint64 mixed = (n + 1) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);

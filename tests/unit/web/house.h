@@ -41,6 +41,12 @@ HearthObject house_add_bytes(House *house, const char *path, gsize size);
 /** The n-th of those bytes. */
 guint8 house_byte(gsize n);
 
+/** What the played daemon was asked last; strings are (transfer full). */
+char *house_imported(House *house);
+char *house_attached(House *house, guint device);
+gboolean house_was_cancelled(House *house);
+guint house_jobs(House *house);
+
 /** TRUE if something stands at `path`. */
 gboolean house_has(House *house, const char *path);
 /** The bytes of the file at `path`; fails the test if there is none. */

@@ -67,7 +67,8 @@ static void devices_are_attached_imported_and_detached(void)
                  "\"source_bytes\":\"/DCIM/caf%E9.jpg\"");
     expect_words(house, 202, "POST", "/api/v1/devices/device-0/import",
                  "{\"paths_bytes\":[\"/DCIM/caf%E9\"]}", "\"id\":\"import-1\"");
-    g_assert_cmpstr(house->imported, ==, "/DCIM/caf\xe9");
+    g_autofree char *imported = house_imported(house);
+    g_assert_cmpstr(imported, ==, "/DCIM/caf\xe9");
     expect_words(house, 400, "POST", "/api/v1/devices/device-0/import",
                  "{\"paths_bytes\":[\"%0\"]}", "hexadecimal");
     expect_words(house, 404, "POST", "/api/v1/devices/device-9/import", "", "not-found");

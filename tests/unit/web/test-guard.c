@@ -138,7 +138,7 @@ static void loopback_reads_and_nothing_else(void)
         check_row(house, TRUE, &ON_LOOPBACK[i]);
     g_assert_true(house_has(house, "/kept"));
     g_assert_false(house_has(house, "/new"));
-    g_assert_cmpuint(house->jobs, ==, 0);
+    g_assert_cmpuint(house_jobs(house), ==, 0);
 }
 
 static void headers_without_end_are_refused(void)
