@@ -9,7 +9,7 @@
  *
  * A batch is what shares the flushes of the disk: large enough that small files do not wait for a
  * flush each, small enough that a crash, which loses it, costs little, and that the first picture
- * is seen soon. The order within a batch is that of DESIGN.md section 6: contents durable, then
+ * is seen soon. The order within a batch is that of docs/architecture.md: contents durable, then
  * records, then (after the sync) the news.
  */
 #define BATCH_FILES 512

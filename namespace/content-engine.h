@@ -3,7 +3,7 @@
 #include "namespace/block-list.h"
 
 /**
- * The seam between contents and where they are stored (DESIGN.md section 9): put if absent, get a
+ * The seam between contents and where they are stored: put if absent, get a
  * range, look up a size, enumerate, delete, and read past every cache for verifying. An engine
  * stores whole files of bytes under content ids and, where told to, the list of their blocks; it
  * knows nothing of hashing. Cutting, checking, pins and the spool live above it, in content.c.

@@ -247,7 +247,7 @@ guint hearth_store_watch(HearthStore *store, HearthChangeFunc func, gpointer dat
 /** Returns when no call of `func` is under way. Cancelling an id twice is safe. */
 void hearth_store_unwatch(HearthStore *store, guint id);
 
-/* --- Ledger: what was imported from where (DESIGN.md section 7) --- */
+/* --- Ledger: what was imported from where --- */
 
 typedef struct HearthLedgerEntry {
     const char *source; /* device id */
@@ -283,7 +283,7 @@ typedef void (*HearthFindingFunc)(const char *finding, gpointer data);
  * with EIO, and reported; a bad mark goes when the content is whole again. */
 gboolean hearth_store_scrub(HearthStore *store, HearthProgressFunc progress,
                             HearthFindingFunc finding, gpointer data, GError **error);
-/** Checks DESIGN.md section 10 (progress in steps): database pages, tree, log without gap, counts,
+/** Checks what must be true after any power cut (docs/architecture.md; progress in steps): database pages, tree, log without gap, counts,
  * references, contents present with the right size. Changes nothing. TRUE if it could run; findings
  * say whether all is well. */
 gboolean hearth_store_fsck(HearthStore *store, HearthProgressFunc progress,
