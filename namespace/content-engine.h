@@ -3,10 +3,9 @@
 #include "namespace/block-list.h"
 
 /**
- * The seam between contents and where they are stored: put if absent, get a
- * range, look up a size, enumerate, delete, and read past every cache for verifying. An engine
- * stores whole files of bytes under content ids and, where told to, the list of their blocks; it
- * knows nothing of hashing. Cutting, checking, pins and the spool live above it, in content.c.
+ * The seam between contents and where they are stored: put if absent, get a range, look up a size,
+ * enumerate, delete, and read past every cache for verifying. An engine stores whole files of bytes
+ * under content ids and, where told to, the list of their blocks; it knows nothing of hashing. Cutting, checking, pins and the spool live above it, in content.c.
  *
  * Every call blocks, is safe from any thread, and names the content in its errors. A listing is
  * what was found: absence from it proves nothing.

@@ -22,8 +22,8 @@ typedef enum {
 
 /**
  * The name of a content: SHA-256 over the list of its blocks (length and SHA-256 of each), so that
- * a content can be fetched and checked block by block. All zero: no content
- * (a folder, or a file of no bytes).
+ * a content can be fetched and checked block by block. All zero: no content (a folder, or a file of
+ * no bytes).
  */
 typedef struct {
     guint8 bytes[HEARTH_CONTENT_ID_SIZE];

@@ -283,9 +283,9 @@ typedef void (*HearthFindingFunc)(const char *finding, gpointer data);
  * with EIO, and reported; a bad mark goes when the content is whole again. */
 gboolean hearth_store_scrub(HearthStore *store, HearthProgressFunc progress,
                             HearthFindingFunc finding, gpointer data, GError **error);
-/** Checks what must be true after any power cut (docs/architecture.md; progress in steps): database pages, tree, log without gap, counts,
- * references, contents present with the right size. Changes nothing. TRUE if it could run; findings
- * say whether all is well. */
+/** Checks what must be true after any power cut (docs/architecture.md): database pages, tree, log
+ * without gap, counts, references, contents present with the right size (progress in steps).
+ * Changes nothing. TRUE if it could run; findings say whether all is well. */
 gboolean hearth_store_fsck(HearthStore *store, HearthProgressFunc progress,
                            HearthFindingFunc finding, gpointer data, GError **error);
 /** Frees contents that no version refers to (progress in contents); bytes freed in `ret_bytes`. */

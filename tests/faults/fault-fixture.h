@@ -6,7 +6,7 @@
 
 /**
  * What the tests of bad days share: a card whose every byte is known, a daemon, and the check that
- * all of the card is in the store, whole, once, and the store is as docs/architecture.md says it must be.
+ * all of the card is in the store, whole, once, and the store is as docs/architecture.md says.
  */
 typedef struct {
     char *top, *state, *card, *port;
