@@ -288,9 +288,18 @@ HearthStagedContent *hearth_content_writer_finish(HearthContentWriter *writer, G
     return staged;
 }
 
+/* Publishing that failed half-way may have given the file its final name. */
+static gboolean is_in_spool(const HearthStagedContent *staged)
+{
+    struct stat ours, named;
+    return staged->name != NULL && staged->fd >= 0 && fstat(staged->fd, &ours) == 0 &&
+           fstatat(staged->contents->spool, staged->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_ino == named.st_ino;
+}
+
 HearthContentWriter *hearth_content_writer_resume(HearthStagedContent *staged, GError **error)
 {
-    if (staged->name == NULL || staged->fd < 0) {
+    if (!is_in_spool(staged)) {
         g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_BUSY, "a stored content cannot be changed");
         return NULL;
     }

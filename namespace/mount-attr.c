@@ -69,9 +69,10 @@ static gboolean set_size(HearthMount *mount, gint64 ino, gint64 size, struct fus
     HearthObject object;
     if (file != NULL)
         return hearth_mount_node_truncate((HearthMountNode *)(uintptr_t)file->fh, size, error);
+    guint64 losses = hearth_store_losses(mount->store);
     if (!hearth_store_get(mount->store, ino, &object, error))
         return FALSE;
-    HearthMountNode *node = hearth_mount_node_open(mount, &object);
+    HearthMountNode *node = hearth_mount_node_open(mount, &object, losses);
     gboolean good =
         hearth_mount_node_truncate(node, size, error) && hearth_mount_node_commit(node, error);
     hearth_mount_node_release(node);

@@ -35,11 +35,12 @@ static void mount_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     HearthMount *mount = fuse_req_userdata(req);
     HearthObject object;
     g_autoptr(GError) error = NULL;
+    guint64 losses = hearth_store_losses(mount->store);
     if (!hearth_store_get(mount->store, (gint64)ino, &object, &error)) {
         hearth_mount_reply_error(req, error);
         return;
     }
-    HearthMountNode *node = hearth_mount_node_open(mount, &object);
+    HearthMountNode *node = hearth_mount_node_open(mount, &object, losses);
     fill_handle(mount, node, &object, file);
     /* The kernel leaves O_TRUNC to us; it has checked that writing is allowed. */
     if ((file->flags & O_TRUNC) != 0 && !hearth_mount_node_truncate(node, 0, &error))
@@ -70,12 +71,13 @@ static void mount_create(fuse_req_t req, fuse_ino_t parent, const char *name, mo
     g_autoptr(GError) error = NULL;
     if (!hearth_mount_check_name(req, name))
         return;
+    guint64 losses = hearth_store_losses(mount->store);
     if (!hearth_store_create(mount->store, (gint64)parent, name, &wanted, mount->origin, &object,
                              &error)) {
         hearth_mount_reply_error(req, error);
         return;
     }
-    HearthMountNode *node = hearth_mount_node_open(mount, &object);
+    HearthMountNode *node = hearth_mount_node_open(mount, &object, losses);
     fill_handle(mount, node, &object, file);
     hearth_mount_fill_entry(mount, &object, &entry);
     if (fuse_reply_create(req, &entry, file) != 0)
@@ -132,11 +134,8 @@ static void mount_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 
 static void mount_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)
 {
-    HearthMount *mount = fuse_req_userdata(req);
     g_autoptr(GError) error = NULL;
-    /* The store's part also when no byte changed: the file's name may be new. */
-    gboolean good =
-        hearth_mount_node_commit(node_of(file), &error) && hearth_store_sync(mount->store, &error);
+    gboolean good = hearth_mount_node_sync(node_of(file), &error);
     reply_result(req, good, error);
 }
 

@@ -25,7 +25,8 @@
 struct HearthMountNode {
     HearthMount *mount; /* borrowed */
     gint64 ino;
-    guint refs; /* under the mount's lock of nodes */
+    guint refs;     /* under the mount's lock of nodes */
+    guint64 losses; /* of the store, as far as a caller was told; under the same lock */
 
     /* Written under both locks, so either is enough for reading: a stat does not wait for the I/O
      * of a write. */
@@ -42,11 +43,12 @@ struct HearthMountNode {
 
 /* --- The table --- */
 
-static HearthMountNode *node_new(HearthMount *mount, const HearthObject *object)
+static HearthMountNode *node_new(HearthMount *mount, const HearthObject *object, guint64 losses)
 {
     HearthMountNode *node = g_new0(HearthMountNode, 1);
     node->mount = mount;
     node->ino = object->ino;
+    node->losses = losses;
     node->size = object->size;
     node->content = object->content;
     g_rw_lock_init(&node->lock);
@@ -106,13 +108,14 @@ static void take_up(HearthMountNode *node, const HearthObject *object)
     g_mutex_unlock(&node->mount->nodes_lock);
 }
 
-HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *object)
+HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *object,
+                                        guint64 losses)
 {
     g_mutex_lock(&mount->nodes_lock);
     HearthMountNode *node = g_hash_table_lookup(mount->nodes, &object->ino);
     gboolean fresh = node == NULL;
     if (fresh)
-        node = node_new(mount, object);
+        node = node_new(mount, object, losses);
     node->refs++;
     g_mutex_unlock(&mount->nodes_lock);
     if (!fresh)
@@ -284,10 +287,18 @@ void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, 
 
 /* --- Writing; all with the node's lock for writing --- */
 
-/* Back from a commit that failed. */
+/* Back from a commit that failed. If only the store refused it, the content has its final name and
+ * must not be touched: a copy is. */
 static gboolean resume(HearthMountNode *node, GError **error)
 {
-    node->writer = hearth_content_writer_resume(node->staged, error);
+    HearthContents *contents = node->mount->contents;
+    node->writer = hearth_content_writer_resume(node->staged, NULL);
+    if (node->writer == NULL) {
+        g_autoptr(HearthContentReader) stored =
+            hearth_contents_read(contents, hearth_staged_content_id(node->staged), error);
+        if (stored != NULL)
+            node->writer = hearth_content_writer_new_from(contents, stored, G_MAXINT64, error);
+    }
     if (node->writer == NULL)
         return FALSE;
     g_clear_pointer(&node->staged, hearth_staged_content_free);
@@ -352,10 +363,29 @@ gboolean hearth_mount_node_extend(HearthMountNode *node, gint64 size, GError **e
 
 /* --- Making a version --- */
 
-static gboolean is_in_tree(HearthMountNode *node)
+static guint64 told_losses(HearthMountNode *node)
 {
-    HearthObject object;
-    return hearth_store_get(node->mount->store, node->ino, &object, NULL) && object.parent != 0;
+    g_mutex_lock(&node->mount->nodes_lock);
+    guint64 losses = node->losses;
+    g_mutex_unlock(&node->mount->nodes_lock);
+    return losses;
+}
+
+/* A file that is gone was forgotten with the trash, unless the disk refused its making. */
+static gboolean find_in_tree(HearthMountNode *node, gboolean *ret_in, GError **error)
+{
+    HearthObject object = {0};
+    g_autoptr(GError) reason = NULL;
+    gboolean found = hearth_store_get(node->mount->store, node->ino, &object, &reason);
+    gboolean gone = g_error_matches(reason, HEARTH_ERROR, HEARTH_ERROR_NOT_FOUND);
+    *ret_in = found && object.parent != 0;
+    if (found || (gone && hearth_store_losses(node->mount->store) == told_losses(node)))
+        return TRUE;
+    if (gone)
+        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_IO, "the disk refused to take the new file");
+    else
+        g_propagate_error(error, g_steal_pointer(&reason));
+    return FALSE;
 }
 
 static gboolean stage(HearthMountNode *node, GError **error)
@@ -369,21 +399,29 @@ static gboolean stage(HearthMountNode *node, GError **error)
     return TRUE;
 }
 
+/* Until all is durable the node stays STAGED: the next close or fsync tries again. */
 static gboolean commit_locked(HearthMountNode *node, GError **error)
 {
     HearthMount *mount = node->mount;
     HearthObject object;
-    if (!node->changed || !is_in_tree(node))
+    gboolean in_tree;
+    if (!node->changed)
+        return TRUE;
+    guint64 losses = hearth_store_losses(mount->store);
+    if (!find_in_tree(node, &in_tree, error))
+        return FALSE;
+    if (!in_tree)
         return TRUE;
     if (!stage(node, error) || !hearth_contents_publish(mount->contents, &node->staged, 1, error) ||
         !hearth_store_commit_content(mount->store, node->ino, node->staged, node->mtime_ns,
-                                     mount->origin, &object, error))
+                                     mount->origin, &object, error) ||
+        !hearth_store_sync_since(mount->store, losses, error))
         return FALSE;
     g_clear_pointer(&node->staged, hearth_staged_content_free);
     take_up(node, &object);
     set_shown(node, FALSE, object.size, object.mtime_ns);
     hearth_mount_keeps_pages(mount, node->ino, &object.content);
-    return hearth_store_sync(mount->store, error);
+    return TRUE;
 }
 
 gboolean hearth_mount_node_commit(HearthMountNode *node, GError **error)
@@ -397,6 +435,35 @@ gboolean hearth_mount_node_commit(HearthMountNode *node, GError **error)
     gboolean good = commit_locked(node, error);
     g_rw_lock_writer_unlock(&node->lock);
     return good;
+}
+
+gboolean hearth_mount_node_sync(HearthMountNode *node, GError **error)
+{
+    HearthMount *mount = node->mount;
+    /* The store's part also when no byte changed: the file's name may be new. */
+    if (hearth_mount_node_commit(node, error) &&
+        hearth_store_sync_since(mount->store, told_losses(node), error))
+        return TRUE;
+    guint64 losses = hearth_store_losses(mount->store);
+    g_mutex_lock(&mount->nodes_lock);
+    node->losses = losses;
+    g_mutex_unlock(&mount->nodes_lock);
+    return FALSE;
+}
+
+/* Takes up what the store has now; with no change of others to say of which file. */
+void hearth_mount_refresh_all(HearthMount *mount)
+{
+    g_autoptr(GArray) inos = g_array_new(FALSE, FALSE, sizeof(gint64));
+    GHashTableIter iter;
+    gpointer value;
+    g_mutex_lock(&mount->nodes_lock);
+    g_hash_table_iter_init(&iter, mount->nodes);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        g_array_append_val(inos, ((HearthMountNode *)value)->ino);
+    g_mutex_unlock(&mount->nodes_lock);
+    for (guint i = 0; i < inos->len; i++)
+        hearth_mount_refresh(mount, g_array_index(inos, gint64, i));
 }
 
 void hearth_mount_commit_all(HearthMount *mount)

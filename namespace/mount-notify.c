@@ -90,6 +90,7 @@ static void forget_everything(HearthMountNotifier *notifier)
     const char *path = notifier->mount->path;
     if (mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL) != 0)
         g_debug("cannot remount %s: %s", path, g_strerror(errno));
+    hearth_mount_refresh_all(notifier->mount);
     forget_all(notifier, HEARTH_ROOT_INO);
 }
 

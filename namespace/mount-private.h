@@ -56,8 +56,10 @@ void hearth_mount_fill_entry(HearthMount *mount, const HearthObject *object,
 
 /* --- mount-node.c: open files --- */
 
-/** The node of an open file, made if it is the first open. Give back with release. */
-HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *object);
+/** The node of an open file, made if it is the first open. Give back with release. `losses`: of the
+ * store before `object` was made or asked for. */
+HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *object,
+                                        guint64 losses);
 /** Ends one open; makes a version of what is still changed. */
 void hearth_mount_node_release(HearthMountNode *node);
 
@@ -77,6 +79,8 @@ void hearth_mount_changes_apply(const GArray *changes, HearthObject *object);
 
 /** Takes up a change by others, unless the file is not open or has changes of its own. */
 void hearth_mount_refresh(HearthMount *mount, gint64 ino);
+/** The same for every open file. */
+void hearth_mount_refresh_all(HearthMount *mount);
 
 /** Replies with bytes of the file. */
 void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, off_t offset);
@@ -89,6 +93,9 @@ gboolean hearth_mount_node_extend(HearthMountNode *node, gint64 size, GError **e
 void hearth_mount_set_mtime(HearthMount *mount, gint64 ino, gint64 mtime_ns);
 /** Makes a version of changed bytes, durable on return. Nothing to do: costs nothing. */
 gboolean hearth_mount_node_commit(HearthMountNode *node, GError **error);
+/** The same, and makes durable all that was done to the file's name and attributes. Fails also if
+ * the disk refused such a change since the file was opened. */
+gboolean hearth_mount_node_sync(HearthMountNode *node, GError **error);
 /** Commits every changed open file; at the end of a mount, with no request under way. */
 void hearth_mount_commit_all(HearthMount *mount);
 

@@ -272,8 +272,9 @@ HearthMount *hearth_mount_start(HearthStore *store, const HearthMountOptions *op
         mount_free(mount);
         return NULL;
     }
-    mount->loop = g_thread_new("hearth-mount", loop_run, mount);
+    /* Listens before the kernel can have asked for anything that it might then keep too long. */
     mount->notifier = hearth_mount_notifier_new(mount);
+    mount->loop = g_thread_new("hearth-mount", loop_run, mount);
     if (stat(mount->path, &status) == 0) {
         mount->device = status.st_dev;
         widen_read_ahead(status.st_dev);

@@ -43,7 +43,9 @@ struct HearthStore {
     GArray *made;        /* of HearthLogRow: what the change under way will announce */
     GHashTable *touched; /* folder ino -> gint64 ns: new times, written with the group */
     GHashTable *paths;   /* folder ino -> path, of folders known to be in the tree */
-    GError *lost;        /* why a group was given up, until a sync has told */
+    guint64 losses;      /* groups given up since the store was opened */
+    guint64 told;        /* of these, how many a sync has told */
+    GError *lost;        /* (nullable) why the last one was given up */
     gboolean closing;
     GCond wake; /* of the keeper */
 

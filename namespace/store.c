@@ -33,6 +33,7 @@ static void lose_group(HearthStore *store, const GError *reason)
     store->lost = reason ? g_error_copy(reason)
                          : g_error_new(HEARTH_ERROR, HEARTH_ERROR_IO, "a change failed midway");
     g_prefix_error(&store->lost, "changes of the last moments were given up: ");
+    store->losses++;
     HearthMetadataState committed;
     /* If not even this can be read, what is in memory is still good for reading. */
     if (store->engine->load(store->metadata, &committed, NULL))
@@ -189,20 +190,37 @@ static gboolean harden(HearthStore *store, guint64 group, GError **error)
     return durable;
 }
 
-gboolean hearth_store_sync(HearthStore *store, GError **error)
+/* Fails if more than `losses` groups were given up, or with NULL if more than were told. */
+static gboolean sync_since(HearthStore *store, const guint64 *losses, GError **error)
 {
     if (store->read_only)
         return TRUE;
     g_mutex_lock(&store->lock);
-    gboolean committed = hearth_store_commit(store, NULL);
+    hearth_store_commit(store, NULL);
     guint64 group = store->group - 1;
-    g_autoptr(GError) lost = g_steal_pointer(&store->lost);
-    g_mutex_unlock(&store->lock);
-    if (!committed || lost) {
-        g_propagate_error(error, g_steal_pointer(&lost));
-        return FALSE;
+    gboolean lost = store->losses > (losses != NULL ? *losses : store->told);
+    if (lost) {
+        store->told = store->losses;
+        g_propagate_error(error, g_error_copy(store->lost));
     }
-    return harden(store, group, error);
+    g_mutex_unlock(&store->lock);
+    return !lost && harden(store, group, error);
+}
+
+gboolean hearth_store_sync(HearthStore *store, GError **error)
+{
+    return sync_since(store, NULL, error);
+}
+
+gboolean hearth_store_sync_since(HearthStore *store, guint64 losses, GError **error)
+{
+    return sync_since(store, &losses, error);
+}
+
+guint64 hearth_store_losses(HearthStore *store)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->lock);
+    return store->losses;
 }
 
 /* One turn: what is pending becomes durable without anyone asking. A loss is kept for a sync. */

@@ -45,8 +45,17 @@ HearthContents *hearth_store_contents(HearthStore *store);
 HearthId hearth_store_node(HearthStore *store);
 HearthId hearth_store_incarnation(HearthStore *store);
 
-/** Returns once every change that returned before this call is durable. */
+/** Returns once every change that returned before this call is durable. Fails if the disk refused
+ * some of them; a failure is told once, to whoever syncs first. */
 gboolean hearth_store_sync(HearthStore *store, GError **error);
+
+/**
+ * For whoever reports its own changes as stored while others sync too: the count of losses before
+ * the first change, given to hearth_store_sync_since() after the last, makes that fail also if the
+ * loss was told to another meanwhile.
+ */
+guint64 hearth_store_losses(HearthStore *store);
+gboolean hearth_store_sync_since(HearthStore *store, guint64 losses, GError **error);
 
 /* --- Looking --- */
 

@@ -3,6 +3,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/io.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define MIB (1024 * 1024)
@@ -203,6 +204,64 @@ static void a_full_disk_keeps_the_old_version(MountFixture *f, gconstpointer dat
     umount2(f->state, MNT_DETACH);
 }
 
+/* --- A disk that refuses --- */
+
+/* Lets files grow to `bytes`: enough for a small content, too little for the database's log. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit = {bytes, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+#define REFUSE 4096 /* bytes */
+
+static void a_refused_version_is_stored_by_the_next_try(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    g_autofree char *path = at(f, "file");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    g_assert_cmpint(fsync(fd), ==, 0);
+    g_assert_cmpint(pwrite(fd, "one", 3, 0), ==, 3);
+    limit_files(REFUSE);
+    int refused = fsync(fd);
+    limit_files(RLIM_INFINITY);
+    g_assert_cmpint(refused, ==, -1);
+    g_assert_cmpint(stored(f, "/file").size, ==, 0);
+    g_assert_cmpint(fsync(fd), ==, 0);
+    g_assert_cmpint(stored(f, "/file").size, ==, 3);
+    /* Nor may what then changes the file touch the content, which has its name already. */
+    g_assert_cmpint(pwrite(fd, "two", 3, 0), ==, 3);
+    limit_files(REFUSE);
+    refused = fsync(fd);
+    limit_files(RLIM_INFINITY);
+    g_assert_cmpint(refused, ==, -1);
+    g_assert_cmpint(pwrite(fd, "ee", 2, 1), ==, 2);
+    g_assert_cmpint(close(fd), ==, 0);
+    mount_fixture_restart(f);
+    assert_holds(path, "tee", 3);
+    g_assert_true(hearth_store_scrub(f->store, NULL, NULL, NULL, NULL));
+}
+
+static void a_close_does_not_hide_that_the_file_was_refused(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    g_autofree char *path = at(f, "file"), *quiet = at(f, "quiet");
+    g_assert_true(hearth_store_sync(f->store, NULL));
+    limit_files(REFUSE);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int other = open(quiet, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    gboolean synced = hearth_store_sync(f->store, NULL); /* another part is told first */
+    limit_files(RLIM_INFINITY);
+    g_assert_false(synced);
+    assert_fails_with(fsync(other), EIO);
+    close(other);
+    if (write(fd, "lost", 4) == 4)
+        assert_fails_with(close(fd), EIO);
+    mount_fixture_restart(f);
+    assert_fails_with(access(path, F_OK), ENOENT);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--do") == 0)
@@ -213,5 +272,7 @@ int main(int argc, char **argv)
     MOUNT_CASE("crash/in-the-way", a_folder_in_use_is_not_mounted_over);
     MOUNT_CASE("crash/full-disk", a_full_disk_keeps_the_old_version);
     MOUNT_CASE("crash/bad-block", a_bad_block_is_an_io_error);
+    MOUNT_CASE("crash/refused", a_refused_version_is_stored_by_the_next_try);
+    MOUNT_CASE("crash/refused-new", a_close_does_not_hide_that_the_file_was_refused);
     return g_test_run();
 }

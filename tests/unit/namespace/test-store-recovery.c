@@ -262,6 +262,29 @@ static void a_lost_group_is_told_and_leaves_no_part(StoreFixture *f, gconstpoint
     assert_sound(f->store);
 }
 
+/* Of two that changed something in a lost group, both are told, though only one syncs first. */
+static void each_who_lost_a_change_is_told(StoreFixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    struct rlimit limit, small = {4096, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    guint64 losses = hearth_store_losses(f->store);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    store_fixture_make(f->store, HEARTH_ROOT_INO, "one", HEARTH_KIND_FILE);
+    store_fixture_make(f->store, HEARTH_ROOT_INO, "other", HEARTH_KIND_FILE);
+    setrlimit(RLIMIT_FSIZE, &small);
+    gboolean synced = hearth_store_sync(f->store, NULL);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    g_assert_false(synced);
+    g_assert_false(hearth_store_sync_since(f->store, losses, &error));
+    g_assert_nonnull(strstr(error->message, "given up"));
+    g_clear_error(&error);
+    losses = hearth_store_losses(f->store);
+    store_fixture_make(f->store, HEARTH_ROOT_INO, "after", HEARTH_KIND_FILE);
+    g_assert_true(hearth_store_sync_since(f->store, losses, &error));
+    g_assert_no_error(error);
+}
+
 static void assert_open_fails(const char *state, gboolean read_only, HearthError code,
                               const char *words)
 {
@@ -397,6 +420,7 @@ int main(int argc, char **argv)
     g_test_add_func("/namespace/store/recovery/a-full-disk-refuses-changes-and-keeps-all",
                     a_full_disk_refuses_changes_and_keeps_all);
     ADD("a-lost-group-is-told-and-leaves-no-part", a_lost_group_is_told_and_leaves_no_part);
+    ADD("each-who-lost-a-change-is-told", each_who_lost_a_change_is_told);
     g_test_add_func("/namespace/store/recovery/a-disk-that-cannot-be-written-can-be-checked",
                     a_disk_that_cannot_be_written_can_be_checked);
     ADD("a-second-opening-is-refused-with-the-process",
