@@ -92,10 +92,11 @@ static gboolean commit_batch(HearthImportFiler *filer, GError **error)
     if (!publish_batch(filer, error))
         return FALSE;
     hearth_crash_point("import-published");
+    guint64 losses = hearth_store_losses(filer->run->import->store);
     for (guint i = 0; i < filer->batch->len; i++)
         if (!hearth_import_file_group(filer->run, g_ptr_array_index(filer->batch, i), error))
             return FALSE;
-    if (!hearth_store_sync(filer->run->import->store, error))
+    if (!hearth_store_sync_since(filer->run->import->store, losses, error))
         return FALSE;
     hearth_crash_point("import-synced");
     count_batch(filer);

@@ -43,7 +43,7 @@ static void mount_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     HearthMountNode *node = hearth_mount_node_open(mount, &object, losses);
     fill_handle(mount, node, &object, file);
     /* The kernel leaves O_TRUNC to us; it has checked that writing is allowed. */
-    if ((file->flags & O_TRUNC) != 0 && !hearth_mount_node_truncate(node, 0, &error))
+    if ((file->flags & O_TRUNC) != 0 && !hearth_mount_node_empty(node, &error))
         hearth_mount_reply_error(req, error);
     else if (fuse_reply_open(req, file) == 0)
         return;

@@ -33,6 +33,7 @@ struct HearthMountNode {
     gboolean changed; /* CHANGED or STAGED */
     gint64 size;      /* of the file now */
     gint64 mtime_ns;  /* when it was changed, or set by hand since */
+    gint64 ctime_ns;  /* when it was changed; stays the file's once that is a version */
 
     GRWLock lock;                /* guards what follows; held over the I/O of one request */
     HearthContentId content;     /* of the current version */
@@ -85,12 +86,13 @@ static void node_unref(HearthMountNode *node)
     g_mutex_unlock(&mount->nodes_lock);
     if (!last)
         return;
-    /* A version that could not be made (the close has said so) or was of an unlinked file. */
-    if (node->changed)
-        hearth_mount_forget_pages(mount, node->ino);
     hearth_content_reader_free(node->reader);
     hearth_content_writer_free(node->writer);
     hearth_staged_content_free(node->staged);
+    /* A version that could not be made (the close has said so) or was of an unlinked file; told when
+     * the room that it took is free again. */
+    if (node->changed)
+        hearth_mount_forget_pages(mount, node->ino);
     g_rw_lock_clear(&node->lock);
     g_free(node);
 }
@@ -158,7 +160,7 @@ GArray *hearth_mount_changes(HearthMount *mount)
         g_hash_table_iter_init(&iter, mount->nodes);
         while (g_hash_table_iter_next(&iter, NULL, &value)) {
             const HearthMountNode *node = value;
-            HearthMountChange change = {node->ino, node->size, node->mtime_ns};
+            HearthMountChange change = {node->ino, node->size, node->mtime_ns, node->ctime_ns};
             if (node->changed)
                 g_array_append_val(changes, change);
         }
@@ -175,6 +177,7 @@ void hearth_mount_changes_apply(const GArray *changes, HearthObject *object)
             continue;
         object->size = change->size;
         object->mtime_ns = change->mtime_ns;
+        object->ctime_ns = MAX(object->ctime_ns, change->ctime_ns);
     }
 }
 
@@ -192,7 +195,11 @@ static void set_shown(HearthMountNode *node, gboolean changed, gint64 size, gint
 
 static void set_changed_now(HearthMountNode *node, gint64 size)
 {
-    set_shown(node, TRUE, size, hearth_mount_now());
+    gint64 now = hearth_mount_now();
+    g_mutex_lock(&node->mount->nodes_lock);
+    node->ctime_ns = now;
+    g_mutex_unlock(&node->mount->nodes_lock);
+    set_shown(node, TRUE, size, now);
 }
 
 void hearth_mount_set_mtime(HearthMount *mount, gint64 ino, gint64 mtime_ns)
@@ -353,6 +360,28 @@ gboolean hearth_mount_node_truncate(HearthMountNode *node, gint64 size, GError *
     return good;
 }
 
+/* A file that is empty already has its times set all the same. */
+static gboolean empty_locked(HearthMountNode *node, GError **error)
+{
+    HearthMount *mount = node->mount;
+    HearthObject values = {.mtime_ns = hearth_mount_now()};
+    if (node->size > 0)
+        return truncate_locked(node, 0, error);
+    if (!node->changed)
+        return hearth_store_set(mount->store, node->ino, HEARTH_SET_MTIME, &values, mount->origin,
+                                NULL, error);
+    set_changed_now(node, 0);
+    return TRUE;
+}
+
+gboolean hearth_mount_node_empty(HearthMountNode *node, GError **error)
+{
+    g_rw_lock_writer_lock(&node->lock);
+    gboolean good = empty_locked(node, error);
+    g_rw_lock_writer_unlock(&node->lock);
+    return good;
+}
+
 gboolean hearth_mount_node_extend(HearthMountNode *node, gint64 size, GError **error)
 {
     g_rw_lock_writer_lock(&node->lock);
@@ -414,7 +443,7 @@ static gboolean commit_locked(HearthMountNode *node, GError **error)
         return TRUE;
     if (!stage(node, error) || !hearth_contents_publish(mount->contents, &node->staged, 1, error) ||
         !hearth_store_commit_content(mount->store, node->ino, node->staged, node->mtime_ns,
-                                     mount->origin, &object, error) ||
+                                     node->ctime_ns, mount->origin, &object, error) ||
         !hearth_store_sync_since(mount->store, losses, error))
         return FALSE;
     g_clear_pointer(&node->staged, hearth_staged_content_free);

@@ -63,11 +63,12 @@ HearthMountNode *hearth_mount_node_open(HearthMount *mount, const HearthObject *
 /** Ends one open; makes a version of what is still changed. */
 void hearth_mount_node_release(HearthMountNode *node);
 
-/** Size and time of files that have bytes which are no version yet. */
+/** Size and times of files that have bytes which are no version yet. */
 typedef struct {
     gint64 ino;
     gint64 size;
     gint64 mtime_ns;
+    gint64 ctime_ns;
 } HearthMountChange;
 
 /**
@@ -87,6 +88,8 @@ void hearth_mount_node_read(HearthMountNode *node, fuse_req_t req, size_t size, 
 gboolean hearth_mount_node_write(HearthMountNode *node, const void *data, gsize size, gint64 offset,
                                  GError **error);
 gboolean hearth_mount_node_truncate(HearthMountNode *node, gint64 size, GError **error);
+/** What an open with O_TRUNC does. */
+gboolean hearth_mount_node_empty(HearthMountNode *node, GError **error);
 /** Makes the file at least `size` long. */
 gboolean hearth_mount_node_extend(HearthMountNode *node, gint64 size, GError **error);
 /** A time that was set by hand: of an open file it stands until the next write. */

@@ -15,7 +15,13 @@ static gboolean check_file(const HearthObjectRow *row, GError **error)
     return hearth_store_refuse(error, code, "not a file", row->name);
 }
 
-/* Gives `row` the bytes of `version` as its next version, and writes that down. */
+/* In a version that is yet to be made, `made_ns` is when its bytes were changed, 0: now. */
+static gint64 ctime_of(const HearthObjectRow *row, const HearthVersion *from)
+{
+    return from->made_ns != 0 ? MAX(row->object.ctime_ns, from->made_ns) : hearth_store_now_ns();
+}
+
+/* Gives `row` the bytes of `from` as its next version, and writes that down. */
 static gboolean put_version(HearthStore *store, HearthObjectRow *row, const HearthVersion *from,
                             GError **error)
 {
@@ -27,7 +33,7 @@ static gboolean put_version(HearthStore *store, HearthObjectRow *row, const Hear
     row->object.content = version.content;
     row->object.size = version.size;
     row->object.mtime_ns = version.mtime_ns;
-    row->object.ctime_ns = version.made_ns;
+    row->object.ctime_ns = ctime_of(row, from);
     return store->engine->add_version(store->metadata, row, &version, error);
 }
 
@@ -49,13 +55,13 @@ static gboolean change_content(HearthStore *store, HearthObjectRow *row, const H
     return TRUE;
 }
 
-static gboolean change_mtime(HearthStore *store, HearthObjectRow *row, gint64 mtime_ns,
+static gboolean change_mtime(HearthStore *store, HearthObjectRow *row, const HearthVersion *from,
                              HearthOrigin origin, GError **error)
 {
-    if (row->object.mtime_ns == mtime_ns)
+    if (row->object.mtime_ns == from->mtime_ns)
         return TRUE;
-    row->object.mtime_ns = mtime_ns;
-    row->object.ctime_ns = hearth_store_now_ns();
+    row->object.mtime_ns = from->mtime_ns;
+    row->object.ctime_ns = ctime_of(row, from);
     return hearth_store_stamp(store, row, error) &&
            store->engine->update(store->metadata, row, error) &&
            hearth_store_record(store, HEARTH_CHANGE_ATTRIBUTES, row, 0, NULL, origin, error);
@@ -67,7 +73,7 @@ static gboolean commit_locked(HearthStore *store, gint64 ino, const HearthVersio
     if (!hearth_store_need_row(store, ino, row, error) || !check_file(row, error))
         return FALSE;
     if (hearth_content_id_equal(&row->object.content, &from->content))
-        return change_mtime(store, row, from->mtime_ns, origin, error);
+        return change_mtime(store, row, from, origin, error);
     return change_content(store, row, from, origin, error);
 }
 
@@ -83,11 +89,12 @@ static HearthVersion version_of(const HearthStagedContent *staged, gint64 mtime_
 }
 
 gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStagedContent *staged,
-                                     gint64 mtime_ns, HearthOrigin origin, HearthObject *ret_object,
-                                     GError **error)
+                                     gint64 mtime_ns, gint64 ctime_ns, HearthOrigin origin,
+                                     HearthObject *ret_object, GError **error)
 {
     HearthObjectRow row;
     HearthVersion version = version_of(staged, mtime_ns);
+    version.made_ns = ctime_ns;
     if (staged && !hearth_contents_publish(store->contents, &staged, 1, error))
         return FALSE;
     if (!hearth_store_enter(store, error))
@@ -268,6 +275,7 @@ static gboolean restore_locked(HearthStore *store, gint64 ino, guint64 number, H
                     "there is no version %" G_GUINT64_FORMAT, number);
     if (fetch != HEARTH_FETCH_ROW)
         return FALSE;
+    version.made_ns = 0;
     return number == row->object.version || change_content(store, row, &version, origin, error);
 }
 

@@ -147,11 +147,12 @@ gboolean hearth_store_set(HearthStore *store, gint64 ino, HearthSetMask mask,
  * Gives a file new bytes: publishes `staged` (NULL: no bytes) if that was not done and makes a new
  * version; the old one stays in the history, its attributes go. The same content as now makes no
  * version.
- * `mtime_ns` as in HearthObject. Works for an object in the trash too (an open, unlinked file).
+ * `mtime_ns` as in HearthObject; `ctime_ns`: when the bytes were changed, 0: now. Works for an object
+ * in the trash too (an open, unlinked file).
  */
 gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStagedContent *staged,
-                                     gint64 mtime_ns, HearthOrigin origin, HearthObject *ret_object,
-                                     GError **error);
+                                     gint64 mtime_ns, gint64 ctime_ns, HearthOrigin origin,
+                                     HearthObject *ret_object, GError **error);
 
 /** One imported file, made whole in one transaction: folders, object, version, attributes, ledger.
  */

@@ -60,12 +60,16 @@ struct HearthRequest {
     gpointer upload_data; /* owned by the route's upload */
     GError *refusal;      /* why the body goes nowhere: answered when it has been swallowed */
     guint64 swallowed;    /* bytes read for nothing since */
+    guint64 losses;       /* of the store when the request came, see hearth_request_sync() */
 };
 
 HearthRequest *hearth_request_new(const HearthListener *listener, const char *target,
                                   struct MHD_Connection *connection);
 void hearth_request_free(HearthRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthRequest, hearth_request_free)
+
+/** Makes what the request changed durable; fails also if another was told of its loss meanwhile. */
+gboolean hearth_request_sync(const HearthRequest *request, GError **error);
 
 /** The path and the query, decoded, into `segments` and `query`. */
 gboolean hearth_request_parse_target(HearthRequest *request, GError **error);

@@ -31,6 +31,11 @@ void hearth_request_free(HearthRequest *request)
     g_free(request);
 }
 
+gboolean hearth_request_sync(const HearthRequest *request, GError **error)
+{
+    return hearth_store_sync_since(request->options->store, request->losses, error);
+}
+
 gboolean hearth_request_parse_target(HearthRequest *request, GError **error)
 {
     const char *target = request->target;

@@ -70,7 +70,7 @@ static gboolean replace(Batch *batch, const Member *member, GError **error)
         return FALSE;
     }
     return hearth_store_commit_content(options->store, object.ino, member->staged, member->mtime_ns,
-                                       options->origin, &object, error);
+                                       0, options->origin, &object, error);
 }
 
 static gboolean store_member(Batch *batch, const Member *member, GError **error)
@@ -198,7 +198,7 @@ static gboolean post_files(HearthRequest *request, HearthReply *reply, GError **
 {
     Batch *batch = request->upload_data;
     if (!hearth_frames_finish(batch->frames, error) || !store_group(batch, error) ||
-        !hearth_store_sync(request->options->store, error))
+        !hearth_request_sync(request, error))
         return FALSE;
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     g_variant_dict_insert(&dict, "files", "t", batch->files);

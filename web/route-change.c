@@ -70,7 +70,7 @@ static gboolean check_preconditions(HearthRequest *request, const HearthObject *
 static gboolean reply_entry(HearthRequest *request, guint status, const HearthObject *object,
                             const char *path, HearthReply *reply, GError **error)
 {
-    if (!hearth_store_sync(request->options->store, error))
+    if (!hearth_request_sync(request, error))
         return FALSE;
     hearth_reply_json(reply, status, hearth_entry_new(object, hearth_entry_name(path), path));
     if (object->kind == HEARTH_KIND_FILE) {
@@ -179,7 +179,7 @@ static gboolean put_replace(HearthRequest *request, const Put *put, HearthStaged
 {
     const HearthWebOptions *options = request->options;
     if (!check_preconditions(request, object, error) ||
-        !hearth_store_commit_content(options->store, object->ino, staged, put->mtime_ns,
+        !hearth_store_commit_content(options->store, object->ino, staged, put->mtime_ns, 0,
                                      options->origin, object, error))
         return FALSE;
     HearthObject values = {.mode = put->mode};
@@ -367,7 +367,7 @@ static gboolean delete_tree(HearthRequest *request, HearthReply *reply, GError *
         whole ? hearth_store_remove_tree(options->store, object.ino, options->origin, error)
               : hearth_store_remove(options->store, parent.ino, name, 0, options->origin, &object,
                                     error);
-    return done && hearth_store_sync(options->store, error) &&
+    return done && hearth_request_sync(request, error) &&
            hearth_reply_empty(reply, MHD_HTTP_NO_CONTENT);
 }
 

@@ -40,7 +40,7 @@ static gboolean post_restore(HearthRequest *request, HearthReply *reply, GError 
         return FALSE;
     }
     if (!hearth_store_trash_restore(options->store, ino, options->origin, &path, error) ||
-        !hearth_store_sync(options->store, error))
+        !hearth_request_sync(request, error))
         return FALSE;
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     g_variant_dict_insert_value(&dict, "path", g_variant_new_bytestring(path));
@@ -58,7 +58,7 @@ static gboolean delete_trash(HearthRequest *request, HearthReply *reply, GError 
                                     : g_get_real_time() * 1000 -
                                           (gint64)older_than * G_GINT64_CONSTANT(1000000000);
     if (!hearth_store_trash_empty(options->store, before, &forgotten, error) ||
-        !hearth_store_sync(options->store, error))
+        !hearth_request_sync(request, error))
         return FALSE;
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     g_variant_dict_insert(&dict, "forgotten", "t", forgotten);

@@ -143,6 +143,7 @@ static void *on_target(void *data, const char *target, struct MHD_Connection *co
     HearthRequest *request = hearth_request_new(listener, target, connection);
     request->server = listener->server;
     request->options = &listener->server->options;
+    request->losses = hearth_store_losses(request->options->store);
     return request;
 }
 

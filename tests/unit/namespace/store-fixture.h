@@ -64,7 +64,7 @@ static inline HearthObject store_fixture_write(HearthStore *store, gint64 ino, c
     HearthObject object;
     g_autoptr(HearthStagedContent) staged =
         fixture_stage(hearth_store_contents(store), text, strlen(text));
-    hearth_store_commit_content(store, ino, staged, 1000, 0, &object, &error);
+    hearth_store_commit_content(store, ino, staged, 1000, 0, 0, &object, &error);
     g_assert_no_error(error);
     return object;
 }

@@ -193,6 +193,37 @@ static void times_modes_and_owners_are_kept(MountFixture *f, gconstpointer data)
     g_assert_cmpint(labs(status.st_mtim.tv_sec - time(NULL)), <, 10);
 }
 
+/* Programs compare the time of change that they saw before a close with what is there later. */
+static void the_time_of_change_is_that_of_the_write(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    struct stat before, status;
+    g_autofree char *path = at(f, "file");
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    g_usleep(2000);
+    g_assert_cmpint(write(fd, "x", 1), ==, 1);
+    g_assert_cmpint(fstat(fd, &before), ==, 0);
+    g_assert_cmpmem(&before.st_ctim, sizeof before.st_ctim, &before.st_mtim, sizeof before.st_mtim);
+    g_usleep(2000);
+    g_assert_cmpint(close(fd), ==, 0);
+    mount_fixture_restart(f);
+    g_assert_cmpint(stat(path, &status), ==, 0);
+    g_assert_cmpmem(&before.st_ctim, sizeof before.st_ctim, &status.st_ctim, sizeof status.st_ctim);
+}
+
+static void emptying_an_empty_file_sets_its_time(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    struct stat status;
+    struct timespec old[2] = {{5, 0}, {5, 0}};
+    g_autofree char *path = at(f, "stamp");
+    put(path, "", 0);
+    g_assert_cmpint(utimensat(AT_FDCWD, path, old, 0), ==, 0);
+    put(path, "", 0);
+    g_assert_cmpint(stat(path, &status), ==, 0);
+    g_assert_cmpint(status.st_mtim.tv_sec, >, 5);
+}
+
 static void direct_reads_and_writes_work(MountFixture *f, gconstpointer data)
 {
     NEEDS_MOUNT(f);
@@ -280,6 +311,8 @@ int main(int argc, char **argv)
     MOUNT_CASE("file/mapping", a_shared_mapping_is_written_back);
     MOUNT_CASE("file/unlinked", an_unlinked_open_file_goes_on);
     MOUNT_CASE("file/attributes", times_modes_and_owners_are_kept);
+    MOUNT_CASE("file/time-of-change", the_time_of_change_is_that_of_the_write);
+    MOUNT_CASE("file/emptied", emptying_an_empty_file_sets_its_time);
     MOUNT_CASE("file/direct", direct_reads_and_writes_work);
     MOUNT_CASE("file/locks", locks_hold_between_opens);
     MOUNT_CASE("file/space", the_space_is_that_of_the_disk);

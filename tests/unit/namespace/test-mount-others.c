@@ -32,8 +32,8 @@ static void others_change(MountFixture *f, const char *path, const void *bytes, 
     HearthObject object;
     g_autoptr(HearthStagedContent) staged =
         fixture_stage(hearth_store_contents(f->store), bytes, size);
-    g_assert_true(
-        hearth_store_commit_content(f->store, stored(f, path).ino, staged, 6, 0, &object, &error));
+    g_assert_true(hearth_store_commit_content(f->store, stored(f, path).ino, staged, 6, 0, 0,
+                                              &object, &error));
     g_assert_no_error(error);
 }
 

@@ -186,7 +186,7 @@ static void each_change_of_the_bytes_is_a_version(StoreFixture *f, gconstpointer
     store_fixture_write(f->store, ino, "1");
     store_fixture_write(f->store, ino, "22");
     store_fixture_write(f->store, ino, "22");
-    g_assert_true(hearth_store_commit_content(f->store, ino, NULL, 1, 0, &object, &error));
+    g_assert_true(hearth_store_commit_content(f->store, ino, NULL, 1, 0, 0, &object, &error));
     g_assert_cmpint(object.size, ==, 0);
     g_autofree char *before = history(f->store, ino);
     g_assert_cmpstr(before, ==, "3:0 2:2 1:1 ");
