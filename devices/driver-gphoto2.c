@@ -22,6 +22,8 @@
  * - "File not found" is also said by a camera that froze or is gone; see set_failure().
  * - Lists come from a cache that sees no new file. The shadow therefore lists only in a session
  *   that was just opened.
+ * - A folder's files of types the library does not know, and its hidden folders, are in no list.
+ *   So the volume driver walks the folder too, and what only it saw it also fetches.
  */
 
 #define PTP_SIZE_UNKNOWN 0xFFFFFFFFu
@@ -32,10 +34,11 @@
 struct HearthDriverSession {
     Camera *camera;
     GPContext *context;
-    char *folder;          /* (nullable): of disk: */
-    gboolean partial;      /* the camera's driver reads pieces without fetching the whole */
-    gboolean mtime_is_utc; /* only folders know */
-    guint8 *buffer;        /* HEARTH_DRIVER_PIECE bytes */
+    char *folder;               /* (nullable): of disk: */
+    HearthDriverSession *plain; /* (nullable): of disk:, a session of the volume driver */
+    gboolean partial;           /* the camera's driver reads pieces without fetching the whole */
+    gboolean mtime_is_utc;      /* only folders know */
+    guint8 *buffer;             /* HEARTH_DRIVER_PIECE bytes */
 };
 
 typedef struct {
@@ -43,6 +46,13 @@ typedef struct {
     HearthDriverListFunc func;
     gpointer user_data;
 } Walk;
+
+/* A listing of what another listing left out. */
+typedef struct {
+    GHashTable *listed; /* set of paths */
+    HearthDriverListFunc func;
+    gpointer user_data;
+} Rest;
 
 /* A whole fetch through a library that pushes bytes. */
 typedef struct {
@@ -229,6 +239,8 @@ static void gphoto2_close(HearthDriverSession *session)
     }
     if (session->context)
         gp_context_unref(session->context);
+    if (session->plain)
+        HEARTH_DRIVER_VOLUME.close(session->plain);
     g_free(session->folder);
     g_free(session->buffer);
     g_free(session);
@@ -265,7 +277,8 @@ static gboolean open_camera(HearthDriverSession *session, const char *place, GEr
 }
 
 /* A folder that plays a camera has no one to say that it is gone. */
-static gboolean open_folder(HearthDriverSession *session, const char *place, GError **error)
+static gboolean open_folder(HearthDriverSession *session, const char *place, gboolean may_change,
+                            HearthDriverIdentity *identity, GError **error)
 {
     const char *path = place + strlen("disk:");
     hearth_autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -273,6 +286,9 @@ static gboolean open_folder(HearthDriverSession *session, const char *place, GEr
         return hearth_driver_set_gone(error);
     if (fd < 0)
         return hearth_set_errno(error, errno, "cannot open %s", path);
+    session->plain = HEARTH_DRIVER_VOLUME.open(path, may_change, identity, error);
+    if (!session->plain)
+        return FALSE;
     session->folder = g_strdup(path);
     session->mtime_is_utc = !hearth_driver_is_wall_clock(fd);
     return TRUE;
@@ -283,7 +299,8 @@ static HearthDriverSession *gphoto2_open(const char *place, gboolean may_change,
 {
     HearthDriverSession *session = g_new0(HearthDriverSession, 1);
     gboolean disk = g_str_has_prefix(place, "disk:");
-    if ((disk && !open_folder(session, place, error)) || !open_camera(session, place, error)) {
+    if ((disk && !open_folder(session, place, may_change, ret_identity, error)) ||
+        !open_camera(session, place, error)) {
         gphoto2_close(session);
         return NULL;
     }
@@ -425,11 +442,37 @@ static gboolean walk_folder(const Walk *walk, const char *folder, guint depth, G
     return TRUE;
 }
 
+static gboolean list_and_note(const HearthDeviceObject *object, gpointer user_data, GError **error)
+{
+    Rest *rest = user_data;
+    g_hash_table_add(rest->listed, g_strdup(object->path));
+    return rest->func(object, rest->user_data, error);
+}
+
+static gboolean list_unless_noted(const HearthDeviceObject *object, gpointer user_data,
+                                  GError **error)
+{
+    Rest *rest = user_data;
+    return g_hash_table_contains(rest->listed, object->path) ||
+           rest->func(object, rest->user_data, error);
+}
+
+static gboolean list_disk(HearthDriverSession *session, HearthDriverListFunc func,
+                          gpointer user_data, GError **error)
+{
+    g_autoptr(GHashTable) listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Rest rest = {listed, func, user_data};
+    Walk walk = {session, list_and_note, &rest};
+    return walk_folder(&walk, "", 0, error) &&
+           HEARTH_DRIVER_VOLUME.list(session->plain, list_unless_noted, &rest, error);
+}
+
 static gboolean gphoto2_list(HearthDriverSession *session, HearthDriverListFunc func,
                              gpointer user_data, GError **error)
 {
     Walk walk = {session, func, user_data};
-    return walk_folder(&walk, "", 0, error);
+    return session->plain ? list_disk(session, func, user_data, error)
+                          : walk_folder(&walk, "", 0, error);
 }
 
 /* Splits a path into the library's folder and name. */
@@ -438,6 +481,16 @@ static char *split(const char *path, const char **ret_name)
     const char *slash = strrchr(path, '/');
     *ret_name = slash + 1;
     return slash == path ? g_strdup("/") : g_strndup(path, (gsize)(slash - path));
+}
+
+/* TRUE for what is in the folder, perhaps, and in no list of the library's. */
+static gboolean is_plain(HearthDriverSession *session, const char *folder, const char *name)
+{
+    CameraFileInfo info;
+    if (!session->plain)
+        return FALSE;
+    int result = gp_camera_file_get_info(session->camera, folder, name, &info, session->context);
+    return result == GP_ERROR_FILE_NOT_FOUND || result == GP_ERROR_DIRECTORY_NOT_FOUND;
 }
 
 static gboolean check_listed(HearthDriverSession *session, const HearthDeviceObject *object,
@@ -553,6 +606,8 @@ static gboolean gphoto2_fetch(HearthDriverSession *session, const HearthDeviceOb
     const char *name;
     gboolean done = FALSE;
     g_autofree char *folder = split(object->path, &name);
+    if (is_plain(session, folder, name))
+        return HEARTH_DRIVER_VOLUME.fetch(session->plain, object, offset, sink, error);
     if (!check_listed(session, object, folder, name, &info, error))
         return FALSE;
     if (session->partial &&
@@ -572,6 +627,8 @@ static gboolean gphoto2_remove(HearthDriverSession *session, const HearthDeviceO
     CameraFileInfo info;
     const char *name;
     g_autofree char *folder = split(object->path, &name);
+    if (is_plain(session, folder, name))
+        return HEARTH_DRIVER_VOLUME.remove(session->plain, object, error);
     if (!check_listed(session, object, folder, name, &info, error))
         return FALSE;
     int result = gp_camera_file_delete(session->camera, folder, name, session->context);

@@ -131,16 +131,6 @@ static void a_link_is_named_and_not_followed(Fixture *fixture, gconstpointer unu
     g_assert_nonnull(find(fixture, "/self")->refusal);
 }
 
-/* libgphoto2 itself leaves some of them out. */
-static void a_link_is_not_followed(Fixture *fixture, gconstpointer unused)
-{
-    list_links(fixture);
-    for (guint i = 0; i < fixture->objects->len; i++) {
-        const HearthDeviceObject *object = fixture->objects->pdata[i];
-        g_assert_true(object->refusal || strcmp(object->path, "/IMG_0001.JPG") == 0);
-    }
-}
-
 static void a_file_that_became_a_link_is_not_read(Fixture *fixture, gconstpointer unused)
 {
     g_autoptr(GError) error = NULL;
@@ -251,6 +241,21 @@ static void new_pictures_are_seen_by_the_next_list(Fixture *fixture, gconstpoint
     assert_text(fixture, "/DCIM/IMG_0002.JPG", "two");
 }
 
+static void what_no_library_knows_is_listed_too(Fixture *fixture, gconstpointer unused)
+{
+    static const char *const NAMES[] = {"/DCIM/IMG_0001.JPG", "/DCIM/IMG_0001.XMP", "/NOTES",
+                                        "/.hidden/IMG_0002.JPG", "/strange.xyz"};
+    for (gsize i = 0; i < G_N_ELEMENTS(NAMES); i++)
+        make_file(fixture, NAMES[i] + 1, NAMES[i]);
+    list(fixture);
+    /* Each once, and the two folders. */
+    g_assert_cmpuint(fixture->objects->len, ==, G_N_ELEMENTS(NAMES) + 2);
+    for (gsize i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+        g_assert_nonnull(find(fixture, NAMES[i]));
+        assert_text(fixture, NAMES[i], NAMES[i]);
+    }
+}
+
 static void an_empty_file_is_a_file(Fixture *fixture, gconstpointer unused)
 {
     make_file(fixture, "EMPTY.JPG", "");
@@ -289,10 +294,14 @@ int main(int argc, char **argv)
     ADD_VOLUME("over-four-gigabytes-has-its-size", a_file_over_four_gigabytes_has_its_size);
     ADD_VOLUME("time-is-the-files", the_time_is_the_file_s);
     ADD_VOLUME("new-pictures-are-seen", new_pictures_are_seen_by_the_next_list);
+    ADD_VOLUME("unknown-types-are-listed", what_no_library_knows_is_listed_too);
     ADD_VOLUME("empty-file-is-a-file", an_empty_file_is_a_file);
     ADD_VOLUME("folder-that-went-is-gone", a_folder_that_went_is_gone);
     ADD_DISK("names-come-as-they-are", names_come_as_they_are);
-    ADD_DISK("link-is-not-followed", a_link_is_not_followed);
+    ADD_DISK("link-is-not-followed", a_link_is_named_and_not_followed);
+    ADD_DISK("unknown-types-are-listed", what_no_library_knows_is_listed_too);
+    ADD_DISK("fifo-blocks-nothing", a_fifo_is_named_and_blocks_nothing);
+    ADD_DISK("bin-is-not-entered", the_bin_of_a_system_is_not_entered);
     ADD_DISK("endless-folders-end-with-a-reason", folders_without_end_end_with_a_reason);
     ADD_DISK("over-four-gigabytes-has-its-size", a_file_over_four_gigabytes_has_its_size);
     ADD_DISK("time-is-the-files", the_time_is_the_file_s);
