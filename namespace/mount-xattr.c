@@ -1,6 +1,7 @@
 #include "namespace/mount-private.h"
 
 #include "gateway/base/error.h"
+#include "gateway/base/number.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,24 +16,15 @@ static char *list_text(GVariant *value)
     return g_strjoinv("\n", (char **)items);
 }
 
-/* As few digits as give the number back. */
-static char *double_text(double value)
-{
-    char number[G_ASCII_DTOSTR_BUF_SIZE];
-    g_ascii_formatd(number, sizeof number, "%.15g", value);
-    if (g_ascii_strtod(number, NULL) != value)
-        g_ascii_dtostr(number, sizeof number, value);
-    return g_strdup(number);
-}
-
 static char *value_text(GVariant *value)
 {
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
         return g_variant_dup_string(value, NULL);
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY))
         return list_text(value);
+    char number[HEARTH_DOUBLE_TEXT];
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE))
-        return double_text(g_variant_get_double(value));
+        return g_strdup(hearth_double_to_text(g_variant_get_double(value), number));
     return g_variant_print(value, FALSE);
 }
 

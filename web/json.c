@@ -1,6 +1,7 @@
 #include "web/json.h"
 
 #include "gateway/base/error.h"
+#include "gateway/base/number.h"
 #include "web/uri.h"
 
 #include <json-glib/json-glib.h>
@@ -40,8 +41,8 @@ static void print_string(GString *out, const char *text)
 
 static void print_double(GString *out, double number)
 {
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-    g_string_append(out, isfinite(number) ? g_ascii_dtostr(text, sizeof text, number) : "null");
+    char text[HEARTH_DOUBLE_TEXT];
+    g_string_append(out, isfinite(number) ? hearth_double_to_text(number, text) : "null");
 }
 
 static void new_line(Printer *printer)

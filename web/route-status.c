@@ -3,6 +3,7 @@
 #include "web/server-private.h"
 
 #include "gateway/base/error.h"
+#include "gateway/base/number.h"
 
 #include <string.h>
 
@@ -53,9 +54,9 @@ static gboolean get_status(HearthRequest *request, HearthReply *reply, GError **
 static void append_metric(GString *out, const char *name, const char *type, const char *help,
                           double value)
 {
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    char text[HEARTH_DOUBLE_TEXT];
     g_string_append_printf(out, "# HELP hearth_%s %s\n# TYPE hearth_%s %s\nhearth_%s %s\n", name,
-                           help, name, type, name, g_ascii_dtostr(text, sizeof text, value));
+                           help, name, type, name, hearth_double_to_text(value, text));
 }
 
 static void append_host_metrics(GString *out, GVariant *metrics)

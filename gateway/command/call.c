@@ -23,6 +23,7 @@ struct HearthCall {
     const HearthCommand *command;       /* borrowed; NULL until it is found */
     GPtrArray *words;                   /* borrowed strings of argv */
     GHashTable *options;                /* name -> value or ""; borrowed strings */
+    GPtrArray *given;                   /* name, value, name, value, ...; borrowed strings */
     HearthClient *client;               /* nullable */
 };
 
@@ -56,6 +57,13 @@ static const HearthCallOption *find_option(const HearthCall *call, const char *n
     return option;
 }
 
+static void note_option(HearthCall *call, const HearthCallOption *option, const char *value)
+{
+    g_hash_table_insert(call->options, (char *)option->name, (char *)value);
+    g_ptr_array_add(call->given, (char *)option->name);
+    g_ptr_array_add(call->given, (char *)value);
+}
+
 /* --NAME, --NAME=VALUE, --NAME VALUE; *at is moved past a value that stands alone. */
 static gboolean take_long(HearthCall *call, char **argv, int *at, GError **error)
 {
@@ -70,7 +78,7 @@ static gboolean take_long(HearthCall *call, char **argv, int *at, GError **error
     const char *value = equals ? equals + 1 : "";
     if (option->value && !equals && !(value = argv[++*at]))
         return hearth_call_usage(error, "--%s needs a value", name);
-    g_hash_table_insert(call->options, (char *)option->name, (char *)value);
+    note_option(call, option, value);
     return TRUE;
 }
 
@@ -82,13 +90,13 @@ static gboolean take_short(HearthCall *call, char **argv, int *at, GError **erro
         if (!option)
             return hearth_call_usage(error, "there is no option -%c", *letter);
         if (!option->value) {
-            g_hash_table_insert(call->options, (char *)option->name, (char *)"");
+            note_option(call, option, "");
             continue;
         }
         const char *value = letter[1] ? letter + 1 : argv[++*at];
         if (!value)
             return hearth_call_usage(error, "-%c needs a value", *letter);
-        g_hash_table_insert(call->options, (char *)option->name, (char *)value);
+        note_option(call, option, value);
         return TRUE;
     }
     return TRUE;
@@ -225,9 +233,11 @@ int hearth_call_main(const HearthCommand *const *tables, int argc, char **argv)
     HearthCall call = {.tables = tables};
     call.words = g_ptr_array_new();
     call.options = g_hash_table_new(g_str_hash, g_str_equal);
+    call.given = g_ptr_array_new();
     int status = run(&call, argc, argv);
     hearth_client_free(call.client);
     g_hash_table_unref(call.options);
+    g_ptr_array_unref(call.given);
     g_ptr_array_unref(call.words);
     return status;
 }
@@ -250,6 +260,16 @@ gboolean hearth_call_flag(const HearthCall *call, const char *option)
 const char *hearth_call_value(const HearthCall *call, const char *option)
 {
     return g_hash_table_lookup(call->options, option);
+}
+
+const char **hearth_call_values(const HearthCall *call, const char *option)
+{
+    GPtrArray *values = g_ptr_array_new();
+    for (guint i = 0; i < call->given->len; i += 2)
+        if (strcmp(call->given->pdata[i], option) == 0)
+            g_ptr_array_add(values, call->given->pdata[i + 1]);
+    g_ptr_array_add(values, NULL);
+    return (const char **)g_ptr_array_free(values, FALSE);
 }
 
 gboolean hearth_call_number(const HearthCall *call, const char *option, guint64 fallback,

@@ -48,6 +48,8 @@ guint hearth_call_word_count(const HearthCall *call);
 gboolean hearth_call_flag(const HearthCall *call, const char *option);
 /** The value of an option, or NULL; borrowed. */
 const char *hearth_call_value(const HearthCall *call, const char *option);
+/** Every value of an option that may be given several times, in order; free the array alone. */
+const char **hearth_call_values(const HearthCall *call, const char *option);
 /** A whole number, `fallback` without the option; FALSE with a usage error. */
 gboolean hearth_call_number(const HearthCall *call, const char *option, guint64 fallback,
                             guint64 max, guint64 *ret_number, GError **error);

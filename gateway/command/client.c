@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -209,6 +210,8 @@ static void set_common(Transfer *transfer, const char *target)
 
 static gboolean perform(Transfer *transfer, GError **error)
 {
+    /* What is printed already need not wait for the next answer. */
+    fflush(stdout);
     CURLcode code = curl_easy_perform(transfer->client->curl);
     if (code != CURLE_OK && !(transfer->stopped && code == CURLE_WRITE_ERROR))
         return refuse_curl(transfer, code, error);

@@ -82,12 +82,7 @@ static gboolean match_id(GVariant *sprocket, gpointer data, GError **error)
 static void print_sprocket(GVariant *sprocket)
 {
     HearthFacts *facts = hearth_facts_new();
-    for (gsize i = 0; i < g_variant_n_children(sprocket); i++) {
-        g_autoptr(GVariant) pair = g_variant_get_child_value(sprocket, i);
-        const char *key;
-        g_variant_get_child(pair, 0, "&s", &key);
-        hearth_facts_add(facts, key, sprocket, key);
-    }
+    hearth_facts_add_all(facts, sprocket);
     hearth_facts_print(facts);
 }
 
@@ -114,24 +109,27 @@ static gboolean run_show(HearthCall *call, GError **error)
 /* --- run --------------------------------------------------------------------------------------- */
 
 /* K=V: a number where V is one, else a string. */
+static gboolean read_param(const char *pair, GVariantDict *dict, GError **error)
+{
+    const char *equals = strchr(pair, '=');
+    guint64 number;
+    if (!equals || equals == pair)
+        return hearth_call_usage(error, "--param takes K=V");
+    g_autofree char *key = g_strndup(pair, (gsize)(equals - pair));
+    if (g_ascii_string_to_unsigned(equals + 1, 10, 0, G_MAXUINT32, &number, NULL))
+        g_variant_dict_insert(dict, key, "u", (guint32)number);
+    else
+        g_variant_dict_insert(dict, key, "s", equals + 1);
+    return TRUE;
+}
+
 static GVariant *read_params(HearthCall *call, GError **error)
 {
-    const char *text = hearth_call_value(call, "param");
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-    g_auto(GStrv) pairs = g_strsplit(text ? text : "", ",", -1);
-    for (char **pair = pairs; *pair; pair++) {
-        char *equals = strchr(*pair, '=');
-        guint64 number;
-        if (!equals || equals == *pair) {
-            hearth_call_usage(error, "--param takes K=V, or several with commas between them");
+    g_autofree const char **pairs = hearth_call_values(call, "param");
+    for (gsize i = 0; pairs[i]; i++)
+        if (!read_param(pairs[i], &dict, error))
             return NULL;
-        }
-        *equals = '\0';
-        if (g_ascii_string_to_unsigned(equals + 1, 10, 0, G_MAXUINT32, &number, NULL))
-            g_variant_dict_insert(&dict, *pair, "u", (guint32)number);
-        else
-            g_variant_dict_insert(&dict, *pair, "s", equals + 1);
-    }
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -184,12 +182,7 @@ static void print_run(HearthCall *call, const Run *run)
 {
     g_autoptr(GVariant) value = run_value(run);
     HearthFacts *facts = hearth_facts_new();
-    for (gsize i = 0; run->values && i < g_variant_n_children(run->values); i++) {
-        g_autoptr(GVariant) pair = g_variant_get_child_value(run->values, i);
-        const char *key;
-        g_variant_get_child(pair, 0, "&s", &key);
-        hearth_facts_add(facts, key, run->values, key);
-    }
+    hearth_facts_add_all(facts, run->values);
     if (hearth_call_flag(call, "stats")) {
         static const char *const KEYS[] = {"outcome",   "rule",    "address", "symbol",     "mode",
                                            "median_ns", "cold_ns", "cpu_us",  "peak_memory"};
@@ -255,7 +248,7 @@ static gboolean run_run(HearthCall *call, GError **error)
 }
 
 static const HearthCallOption RUN_OPTIONS[] = {
-    {"param", 0, "K=V", "a parameter of the hook; several with commas between them"},
+    {"param", 0, "K=V", "a parameter of the hook; may be given several times"},
     {"mode", 0, "MODE", "fork (the default) or direct"},
     {"repeat", 0, "N", "call it so often"},
     {"stats", 0, NULL, "how the call went, and what it cost"},

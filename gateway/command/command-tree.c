@@ -109,20 +109,10 @@ static void add_moment(HearthFacts *facts, const char *name, GVariant *entry, co
     hearth_facts_take(facts, name, iso ? hearth_format_moment(iso, TRUE) : NULL);
 }
 
-static void add_attributes(HearthFacts *facts, GVariant *entry)
+static void print_stat(GVariant *entry)
 {
     g_autoptr(GVariant) attributes =
         g_variant_lookup_value(entry, "attributes", G_VARIANT_TYPE_VARDICT);
-    for (gsize i = 0; attributes && i < g_variant_n_children(attributes); i++) {
-        g_autoptr(GVariant) pair = g_variant_get_child_value(attributes, i);
-        const char *key;
-        g_variant_get_child(pair, 0, "&s", &key);
-        hearth_facts_add(facts, key, attributes, key);
-    }
-}
-
-static void print_stat(GVariant *entry)
-{
     HearthFacts *facts = hearth_facts_new();
     hearth_facts_take(facts, "path", hearth_lookup_name(entry, "path"));
     hearth_facts_add(facts, "kind", entry, "kind");
@@ -139,7 +129,7 @@ static void print_stat(GVariant *entry)
     hearth_facts_add(facts, "number", entry, "ino");
     hearth_facts_add(facts, "object", entry, "id");
     hearth_facts_add(facts, "content", entry, "content");
-    add_attributes(facts, entry);
+    hearth_facts_add_all(facts, attributes);
     hearth_facts_print(facts);
 }
 

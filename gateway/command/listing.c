@@ -17,6 +17,10 @@ char *hearth_listing_join(const char *folder, const char *name)
     return g_strconcat(folder, g_str_has_suffix(folder, "/") ? "" : "/", name, NULL);
 }
 
+/* Entries of the first page, which someone may be waiting for, and of the others. */
+#define PAGE_FIRST 100
+#define PAGE_NEXT 1000
+
 typedef struct {
     const char *folder;
     HearthListingFunc func;
@@ -39,7 +43,7 @@ gboolean hearth_listing_read(HearthClient *client, const char *path, HearthListi
                              gpointer data, GError **error)
 {
     Reading reading = {path, func, data};
-    g_autofree char *query = g_strdup("?limit=1000");
+    g_autofree char *query = g_strdup("?limit=" G_STRINGIFY(PAGE_FIRST));
     while (query) {
         g_autofree char *target = hearth_client_tree_target(path, query);
         g_autoptr(GVariant) page = hearth_client_get(client, target, error);
@@ -47,7 +51,7 @@ gboolean hearth_listing_read(HearthClient *client, const char *path, HearthListi
             return FALSE;
         const char *next = hearth_lookup_text(page, "next", NULL);
         g_free(query);
-        query = next ? g_strconcat("?limit=1000&after=", next, NULL) : NULL;
+        query = next ? g_strconcat("?limit=" G_STRINGIFY(PAGE_NEXT) "&after=", next, NULL) : NULL;
     }
     return TRUE;
 }

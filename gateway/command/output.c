@@ -68,6 +68,26 @@ void hearth_facts_add(HearthFacts *facts, const char *name, GVariant *dictionary
         hearth_facts_take(facts, name, value_text(value));
 }
 
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void hearth_facts_add_all(HearthFacts *facts, GVariant *dictionary)
+{
+    gsize count = dictionary ? g_variant_n_children(dictionary) : 0;
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+    for (gsize i = 0; i < count; i++) {
+        g_autoptr(GVariant) pair = g_variant_get_child_value(dictionary, i);
+        char *key;
+        g_variant_get_child(pair, 0, "s", &key);
+        g_ptr_array_add(keys, key);
+    }
+    g_ptr_array_sort(keys, compare_names);
+    for (guint i = 0; i < keys->len; i++)
+        hearth_facts_add(facts, keys->pdata[i], dictionary, keys->pdata[i]);
+}
+
 void hearth_facts_print(HearthFacts *facts)
 {
     hearth_table_print(facts->table);

@@ -17,6 +17,8 @@ HearthFacts *hearth_facts_new(void);
 void hearth_facts_take(HearthFacts *facts, const char *name, char *value);
 /** The key of a dictionary as text, whatever its type; the exact name escaped for a terminal. */
 void hearth_facts_add(HearthFacts *facts, const char *name, GVariant *dictionary, const char *key);
+/** Every key of a dictionary, which may be NULL, in order. */
+void hearth_facts_add_all(HearthFacts *facts, GVariant *dictionary);
 /** Prints and frees. */
 void hearth_facts_print(HearthFacts *facts);
 
