@@ -13,6 +13,7 @@ BIN = os.environ.get("HEARTH_BIN", os.path.join(ROOT, "build", "release", "bin")
 SCALE = float(os.environ.get("HEARTH_BENCH_SCALE", "1"))
 ROUNDS = int(os.environ.get("HEARTH_BENCH_ROUNDS", "3"))
 WORK = os.environ.get("HEARTH_BENCH_DIR", os.path.join(ROOT, "build", "bench"))
+ASIDE = os.path.join(WORK, "aside")
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -26,12 +27,21 @@ def tool(name):
     return os.path.join(BIN, name)
 
 
-def fresh(*names):
-    """An empty folder under WORK."""
+def fresh(*names, aside=False):
+    """An empty folder under WORK. What was there is deleted, or (`aside`) put aside until the end of the run:
+    ext4 gives no inode again in the minutes after its file was deleted, and looks at each of them whenever a file
+    is created near by. Thousands of small files deleted before a turn would be most of what that turn measures."""
     path = os.path.join(WORK, *names)
+    if aside and os.path.exists(path):
+        os.makedirs(ASIDE, exist_ok=True)
+        os.rename(path, os.path.join(ASIDE, f"{os.getpid()}-{len(os.listdir(ASIDE))}"))
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(path)
     return path
+
+
+def delete_aside():
+    shutil.rmtree(ASIDE, ignore_errors=True)
 
 
 def drop_caches():
