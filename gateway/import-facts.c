@@ -10,30 +10,48 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static const char *look_up_text(GVariant *attributes, const char *key)
+/* Where a text of the vocabulary goes; NULL: the plan does not ask for it. */
+static const char **place_of_text(HearthPlanFacts *facts, const char **album_artist,
+                                  const char *key)
 {
-    const char *text = NULL;
-    g_variant_lookup(attributes, key, "&s", &text);
-    return text;
+    const struct {
+        const char *key;
+        const char **place;
+    } places[] = {
+        {"camera.make", &facts->make},       {"camera.model", &facts->model},
+        {"audio.album", &facts->album},      {"audio.title", &facts->title},
+        {"audio.genre", &facts->genre},      {"audio.artist", &facts->artist},
+        {"audio.albumartist", album_artist},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
+        if (strcmp(places[i].key, key) == 0)
+            return places[i].place;
+    return NULL;
 }
 
+/* One pass: to look up a key in an a{sv} is to walk over all those before it. */
 static void take_facts(HearthImportMember *member)
 {
-    GVariant *from = member->attributes;
     HearthPlanFacts *facts = &member->facts;
-    const char *taken = look_up_text(from, "time.taken");
-    if (taken)
-        facts->taken = hearth_moment_from_text(taken);
-    facts->make = look_up_text(from, "camera.make");
-    facts->model = look_up_text(from, "camera.model");
-    facts->album = look_up_text(from, "audio.album");
-    facts->title = look_up_text(from, "audio.title");
-    facts->genre = look_up_text(from, "audio.genre");
+    const char *album_artist = NULL, *key;
+    GVariantIter iter;
+    GVariant *child;
+    g_variant_iter_init(&iter, member->attributes);
+    while (g_variant_iter_next(&iter, "{&sv}", &key, &child)) {
+        g_autoptr(GVariant) value = child;
+        const char **place = place_of_text(facts, &album_artist, key);
+        gboolean is_text = g_variant_is_of_type(value, G_VARIANT_TYPE_STRING);
+        if (place && is_text)
+            *place = g_variant_get_string(value, NULL);
+        else if (is_text && strcmp(key, "time.taken") == 0)
+            facts->taken = hearth_moment_from_text(g_variant_get_string(value, NULL));
+        else if (strcmp(key, "audio.track") == 0 &&
+                 g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32))
+            facts->track = g_variant_get_uint32(value);
+    }
     /* A compilation is one album, whoever sings. */
-    facts->artist = look_up_text(from, "audio.albumartist");
-    if (!facts->artist)
-        facts->artist = look_up_text(from, "audio.artist");
-    g_variant_lookup(from, "audio.track", "u", &facts->track);
+    if (album_artist)
+        facts->artist = album_artist;
     member->has_facts = TRUE;
 }
 

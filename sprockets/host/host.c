@@ -439,10 +439,19 @@ gboolean hearth_sprocket_host_run(HearthSprocketHost *host, const HearthSprocket
 /* `media_type` counts unless the sprocket knows better. Transfer full. */
 static GVariant *with_media_type(GVariant *values, const char *media_type)
 {
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(values);
-    if (media_type && !g_variant_dict_contains(&dict, "media.type"))
-        g_variant_dict_insert(&dict, "media.type", "s", media_type);
-    return g_variant_ref_sink(g_variant_dict_end(&dict));
+    g_autoptr(GVariant) own = g_variant_lookup_value(values, "media.type", NULL);
+    if (own || !media_type)
+        return g_variant_ref(values);
+    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
+    GVariantIter iter;
+    GVariant *entry;
+    g_variant_builder_add(&builder, "{sv}", "media.type", g_variant_new_string(media_type));
+    g_variant_iter_init(&iter, values);
+    while ((entry = g_variant_iter_next_value(&iter))) {
+        g_variant_builder_add_value(&builder, entry);
+        g_variant_unref(entry);
+    }
+    return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
 GVariant *hearth_sprocket_host_metadata(HearthSprocketHost *host, int fd, const char *name,

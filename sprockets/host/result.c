@@ -93,7 +93,7 @@ static GVariant *narrow(GVariant *value)
 static GVariant *validate_metadata(GVariant *decoded, const HearthResultContext *context,
                                    GError **error)
 {
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    g_auto(GVariantBuilder) checked = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
     GVariantIter iter;
     const char *key;
     GVariant *child;
@@ -107,9 +107,9 @@ static GVariant *validate_metadata(GVariant *decoded, const HearthResultContext 
         g_autoptr(GVariant) value = g_variant_take_ref(narrow(wide));
         if (!hearth_vocabulary_check(key, value, error))
             return NULL;
-        g_variant_dict_insert_value(&dict, key, value);
+        g_variant_builder_add(&checked, "{sv}", key, value);
     }
-    return g_variant_ref_sink(g_variant_dict_end(&dict));
+    return g_variant_ref_sink(g_variant_builder_end(&checked));
 }
 
 /* What the sprocket says of the picture is only compared: the bytes decide. */
