@@ -55,11 +55,23 @@ typedef struct {
     Draft *drafts; /* one for each input */
 } Planner;
 
+static gboolean end_fits(char pattern, char name)
+{
+    return strchr("*?[]", pattern) || g_ascii_tolower(pattern) == g_ascii_tolower(name);
+}
+
+/* fnmatch makes wide characters of the name for each pattern: the first and the last character rule
+ * nearly all of them out before. */
 static gboolean matches(const char *const *patterns, const char *name)
 {
-    for (; *patterns; patterns++)
-        if (fnmatch(*patterns, name, FNM_CASEFOLD) == 0)
+    gsize length = strlen(name);
+    for (; length > 0 && *patterns; patterns++) {
+        const char *pattern = *patterns;
+        if (end_fits(pattern[0], name[0]) &&
+            end_fits(pattern[strlen(pattern) - 1], name[length - 1]) &&
+            fnmatch(pattern, name, FNM_CASEFOLD) == 0)
             return TRUE;
+    }
     return FALSE;
 }
 
