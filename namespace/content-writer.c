@@ -41,6 +41,8 @@ struct HearthContentWriter {
     gint64 scheduled; /* up to where writing to the disk was started */
 };
 
+/* Also asked of holes: they take no room, but are hashed like all else, which for one of terabytes
+ * would keep a close waiting for hours. */
 static gboolean check_room(HearthContents *contents, gint64 expected, GError **error)
 {
     guint64 free_bytes, total;
@@ -134,6 +136,8 @@ gboolean hearth_content_writer_pwrite(HearthContentWriter *writer, const void *d
     if (!is_usable(writer, error))
         return FALSE;
     gint64 position = hearth_block_hasher_position(writer->hasher);
+    if (!check_room(writer->contents, offset - writer->size, error))
+        return FALSE;
     if (offset == writer->size && position < offset && offset - position <= CATCH_UP_MAX) {
         if (!catch_up(writer, error))
             return FALSE;
@@ -161,6 +165,8 @@ gboolean hearth_content_writer_write(HearthContentWriter *writer, const void *da
 gboolean hearth_content_writer_truncate(HearthContentWriter *writer, gint64 size, GError **error)
 {
     if (!is_usable(writer, error))
+        return FALSE;
+    if (!check_room(writer->contents, size - writer->size, error))
         return FALSE;
     if (ftruncate(writer->fd, size) != 0)
         return hearth_set_errno(error, errno, "cannot change the length of a file in %s",

@@ -16,6 +16,7 @@
  *     once and grouped on their way to the disk: durable after fsync of any file or folder of the
  *     mount, after the close of a changed file, or within HEARTH_STORE_GROUP_MS by themselves.
  *   - A truncate of a file that is not open makes a version at once.
+ *   - A hole must fit the disk as if it were filled, else ENOSPC: it is hashed like other bytes.
  *   - Changes of a file that was unlinked while open go with its last close.
  *
  * Of two programs that have a file open, both see one state. If another part of Hearth stores a new

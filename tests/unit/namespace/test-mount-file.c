@@ -124,6 +124,22 @@ static void change_through_mapping(const char *path)
     g_assert_cmpint(munmap(map, MAP_SIZE), ==, 0);
 }
 
+static void a_hole_larger_than_the_disk_is_refused(MountFixture *f, gconstpointer data)
+{
+    NEEDS_MOUNT(f);
+    struct stat status;
+    const off_t exbibyte = (off_t)1 << 60;
+    g_autofree char *path = at(f, "file");
+    hearth_autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    g_assert_cmpint(write(fd, "x", 1), ==, 1);
+    assert_fails_with(ftruncate(fd, exbibyte), ENOSPC);
+    assert_fails_with(pwrite(fd, "y", 1, exbibyte), ENOSPC);
+    g_assert_cmpint(posix_fallocate(fd, 0, exbibyte), ==, ENOSPC);
+    g_assert_cmpint(fsync(fd), ==, 0);
+    g_assert_cmpint(fstat(fd, &status), ==, 0);
+    g_assert_cmpint(status.st_size, ==, 1);
+}
+
 static void a_shared_mapping_is_written_back(MountFixture *f, gconstpointer data)
 {
     NEEDS_MOUNT(f);
@@ -308,6 +324,7 @@ int main(int argc, char **argv)
     MOUNT_CASE("file/version-at-fsync", fsync_makes_a_version_of_an_open_file);
     MOUNT_CASE("file/shared-state", all_opens_of_a_file_see_one_state);
     MOUNT_CASE("file/lengths", lengths_can_be_set);
+    MOUNT_CASE("file/hole", a_hole_larger_than_the_disk_is_refused);
     MOUNT_CASE("file/mapping", a_shared_mapping_is_written_back);
     MOUNT_CASE("file/unlinked", an_unlinked_open_file_goes_on);
     MOUNT_CASE("file/attributes", times_modes_and_owners_are_kept);
