@@ -15,7 +15,7 @@
 #define OPEN_TIMEOUT_MS 60000 /* libmtp alone takes 25 s to give a dead phone up */
 #define IDLE_TIMEOUT_MS                                                                            \
     45000                  /* libgphoto2 gives up a call after 20 s, and then often tries again */
-#define WORKING_PERIODS 20 /* of a process that is busy: ten minutes for one folder */
+#define WORKING_PERIODS 20 /* of a listing that works in silence: ten minutes for one folder */
 #define RETRY_FIRST_MS 500
 #define RETRY_LAST_MS 30000
 #define ATTEMPTS 3
@@ -241,10 +241,7 @@ static gboolean pause_for(HearthShadow *shadow, guint failures, GCancellable *ca
 
 static HearthCall make_call(HearthShadow *shadow, GCancellable *cancellable, guint timeout_ms)
 {
-    return (HearthCall){.cancellable = cancellable,
-                        .wake = shadow->wake,
-                        .timeout_ms = timeout_ms,
-                        .periods = WORKING_PERIODS};
+    return (HearthCall){.cancellable = cancellable, .wake = shadow->wake, .timeout_ms = timeout_ms};
 }
 
 static gboolean open_once(HearthShadow *shadow, GCancellable *cancellable, HearthCall *call,
@@ -449,6 +446,8 @@ static gboolean attempt_list(HearthShadow *shadow, Request *request, HearthCall 
                              GError **error)
 {
     guint before = g_hash_table_size(request->seen);
+    /* Only a listing may be silent: a fetch that gives no byte hangs, even if its driver spins. */
+    call->periods = WORKING_PERIODS;
     gboolean done = hearth_session_list(shadow->session, list_new, request, call, error);
     call->progress = g_hash_table_size(request->seen) > before;
     request->again = TRUE;
