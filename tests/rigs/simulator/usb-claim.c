@@ -16,12 +16,16 @@
  * in the order they came) to its opener's `done`, from where it is reaped.
  *
  * The node is a plain file, for which poll() is always ready, so libusb asks for finished URBs in a
- * circle. A question that finds none is answered only after REAP_PATIENCE_MS, or when one is done.
+ * circle. A question that finds none is answered only after a while, or when one is done; and a later
+ * one after a longer while, or a program would look busy that waits for a device that hangs.
  */
-#define REAP_PATIENCE_MS 1
+#define PATIENCE_FIRST_MS 1
+#define PATIENCE_LAST_MS 256
+#define PATIENCE_GROWTH 4
 /*
- * That a program died while its question was held shows nowhere. One that lives and has URBs under
- * way asks every millisecond; after this silence it is taken for dead.
+ * That a program died while its question was held shows nowhere. So when another one claims the
+ * interface, one that has URBs under way and asked nothing for so long is taken for dead, also if it
+ * only waits: nothing here has two programs at a device that hangs.
  */
 #define SILENCE_US 10000
 
@@ -31,10 +35,12 @@ typedef struct {
     UMockdevIoctlClient *client; /* owned; also the key */
     gboolean claims;
     gboolean asks;        /* a reap waits for its answer */
+    gboolean dead;        /* its memory is gone */
     gboolean just_reaped; /* the next question without an answer need not wait */
     gint64 last_asked;    /* monotonic, microseconds */
     GSource *patience;
-    GQueue done; /* element-type Urb */
+    guint patience_ms; /* of the next question */
+    GQueue done;       /* element-type Urb */
 } Opener;
 
 typedef struct {
@@ -68,6 +74,16 @@ static void urb_free(gpointer data)
     g_free(urb);
 }
 
+/**
+ * A client whose program died while we answered it stays open for ever, and umockdev says that it is
+ * a critical error to free an open one, which ends a test program. So that one is kept.
+ */
+static void client_unref(UMockdevIoctlClient *client)
+{
+    if (!umockdev_ioctl_client_get_connected(client))
+        g_object_unref(client);
+}
+
 static void opener_free(gpointer data)
 {
     Opener *opener = data;
@@ -76,7 +92,7 @@ static void opener_free(gpointer data)
         g_source_destroy(opener->patience);
     g_clear_pointer(&opener->patience, g_source_unref);
     g_queue_clear_full(&opener->done, urb_free);
-    g_object_unref(opener->client);
+    client_unref(opener->client);
     g_free(opener);
 }
 
@@ -94,13 +110,18 @@ static void answer_reap(SimUsbClaim *claim, Opener *opener)
 
     opener->asks = FALSE;
     opener->just_reaped = urb != NULL;
+    opener->patience_ms = urb != NULL
+                              ? PATIENCE_FIRST_MS
+                              : MIN(opener->patience_ms * PATIENCE_GROWTH, PATIENCE_LAST_MS);
     if (urb == NULL) {
         finish(opener->client, claim->gone ? ENODEV : EAGAIN);
         return;
     }
     place = umockdev_ioctl_data_resolve(arg, 0, sizeof(gpointer), NULL);
-    umockdev_ioctl_data_set_ptr(place, 0, urb->data);
-    finish(opener->client, 0);
+    opener->dead = place == NULL;
+    if (place != NULL)
+        umockdev_ioctl_data_set_ptr(place, 0, urb->data);
+    finish(opener->client, place != NULL ? 0 : EFAULT);
     urb_free(urb);
 }
 
@@ -272,7 +293,7 @@ static void reap(SimUsbClaim *claim, Opener *opener)
     closure = g_new(gpointer, 2);
     closure[0] = claim;
     closure[1] = opener;
-    opener->patience = g_timeout_source_new(REAP_PATIENCE_MS);
+    opener->patience = g_timeout_source_new(opener->patience_ms);
     g_source_set_callback(opener->patience, patience_ends, closure, g_free);
     g_source_attach(opener->patience, claim->context);
 }
@@ -289,7 +310,7 @@ static void forget_opener(SimUsbClaim *claim, guint where);
 
 static gboolean is_dead(SimUsbClaim *claim, const Opener *opener)
 {
-    return !umockdev_ioctl_client_get_connected(opener->client) ||
+    return opener->dead || !umockdev_ioctl_client_get_connected(opener->client) ||
            (has_urbs(claim, opener) && g_get_monotonic_time() - opener->last_asked > SILENCE_US);
 }
 
@@ -372,6 +393,9 @@ static int simple_ioctl(SimUsbClaim *claim, Opener *opener, gulong request)
 static void dispatch(SimUsbClaim *claim, Opener *opener, gulong request)
 {
     opener->last_asked = g_get_monotonic_time();
+    /* It does something else than wait. */
+    if (request != USBDEVFS_REAPURB && request != USBDEVFS_REAPURBNDELAY)
+        opener->patience_ms = PATIENCE_FIRST_MS;
     if (request == USBDEVFS_REAPURB || request == USBDEVFS_REAPURBNDELAY)
         reap(claim, opener);
     else if (claim->gone)
@@ -412,6 +436,9 @@ static void forget_opener(SimUsbClaim *claim, guint where)
     }
     if (opener->claims)
         sim_usb_pipe_reset(claim->pipe);
+    /* One that was only slow, and taken for dead, must not wait for ever. */
+    if (opener->asks)
+        finish(opener->client, ENODEV);
     g_ptr_array_remove_index(claim->openers, where);
 }
 
@@ -424,6 +451,7 @@ static Opener *opener_for(SimUsbClaim *claim, UMockdevIoctlClient *client)
         return opener;
     opener = g_new0(Opener, 1);
     opener->client = g_object_ref(client);
+    opener->patience_ms = PATIENCE_FIRST_MS;
     g_queue_init(&opener->done);
     g_ptr_array_add(claim->openers, opener);
     return opener;
