@@ -8,8 +8,10 @@
 
 #include <string.h>
 
-/* Time between two looks at a job: short at first, so that a small one is not waited for. */
-#define LOOK_FIRST_MS 10
+/* Time between two looks at a job: a share of what it took so far, so that its end is never noticed
+ * much later than it came. */
+#define LOOK_SHARE 16
+#define LOOK_MIN_MS 5
 #define LOOK_MAX_MS 250
 
 static gboolean is_over(GVariant *job)
@@ -36,14 +38,16 @@ GVariant *hearth_job_wait(HearthClient *client, const char *id, GError **error)
     g_autoptr(HearthProgress) bar = NULL;
     g_autofree char *encoded = hearth_uri_encode(id);
     g_autofree char *target = g_strconcat("jobs/", encoded, NULL);
-    for (guint pause = LOOK_FIRST_MS;; pause = MIN(pause * 2, LOOK_MAX_MS)) {
+    gint64 begin = g_get_monotonic_time();
+    for (;;) {
         g_autoptr(GVariant) job = hearth_client_get(client, target, error);
         if (!job || is_over(job))
             return g_steal_pointer(&job);
         if (!bar)
             bar = hearth_progress_new(hearth_lookup_text(job, "kind", ""));
         show(bar, job);
-        g_usleep(pause * 1000);
+        gint64 so_far_ms = (g_get_monotonic_time() - begin) / 1000;
+        g_usleep((gulong)CLAMP(so_far_ms / LOOK_SHARE, LOOK_MIN_MS, LOOK_MAX_MS) * 1000);
     }
 }
 
