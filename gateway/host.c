@@ -6,6 +6,54 @@
 
 /* What the web server asks of the daemon: web/server.h says what each answers. */
 
+/* Bytes: with less an import of a card would soon fail. */
+#define LOW_SPACE (G_GUINT64_CONSTANT(64) << 20)
+
+static void add_low_space(HearthDaemon *daemon, GVariantBuilder *problems)
+{
+    guint64 room, total;
+    if (!hearth_contents_space(hearth_store_contents(daemon->store), &room, &total, NULL) ||
+        room >= LOW_SPACE)
+        return;
+    g_autofree char *size = g_format_size(room);
+    g_autofree char *state = g_utf8_make_valid(daemon->state, -1);
+    g_autofree char *text = g_strdup_printf(
+        "the disk of %s is nearly full (%s free): nothing can be imported until there is room",
+        state, size);
+    g_variant_builder_add(problems, "s", text);
+}
+
+/* What went wrong last time, until it has gone well: each device's, and each kind of upkeep's. */
+static void add_failed_jobs(HearthDaemon *daemon, GVariantBuilder *problems)
+{
+    g_autoptr(GPtrArray) jobs = hearth_jobs_list(daemon->jobs);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < jobs->len; i++) {
+        HearthJob *job = jobs->pdata[i];
+        const char *device = hearth_job_device(job), *reason = NULL;
+        char *what = g_strconcat(hearth_job_kind(job), device ? " of " : "", device, NULL);
+        g_autoptr(GVariant) value = g_variant_ref_sink(hearth_job_to_variant(job));
+        if (!g_hash_table_add(seen, what) || hearth_job_state(job) != HEARTH_JOB_FAILED ||
+            !g_variant_lookup(value, "error", "&s", &reason))
+            continue;
+        g_autofree char *text = g_strdup_printf("the last %s failed: %s", what, reason);
+        g_variant_builder_add(problems, "s", text);
+    }
+}
+
+static GVariant *list_problems(HearthDaemon *daemon)
+{
+    GVariantBuilder problems;
+    g_variant_builder_init(&problems, G_VARIANT_TYPE("as"));
+    g_mutex_lock(&daemon->mutex);
+    for (guint i = 0; i < daemon->problems->len; i++)
+        g_variant_builder_add(&problems, "s", g_ptr_array_index(daemon->problems, i));
+    g_mutex_unlock(&daemon->mutex);
+    add_low_space(daemon, &problems);
+    add_failed_jobs(daemon, &problems);
+    return g_variant_builder_end(&problems);
+}
+
 static GVariant *host_status(gpointer data, GError **error)
 {
     HearthDaemon *daemon = data;
@@ -18,13 +66,7 @@ static GVariant *host_status(gpointer data, GError **error)
     if (daemon->mount_path)
         g_variant_dict_insert_value(&dict, "mount", g_variant_new_bytestring(daemon->mount_path));
     g_variant_dict_insert(&dict, "uptime_s", "t", (guint64)uptime);
-    GVariantBuilder problems;
-    g_variant_builder_init(&problems, G_VARIANT_TYPE("as"));
-    g_mutex_lock(&daemon->mutex);
-    for (guint i = 0; i < daemon->problems->len; i++)
-        g_variant_builder_add(&problems, "s", g_ptr_array_index(daemon->problems, i));
-    g_mutex_unlock(&daemon->mutex);
-    g_variant_dict_insert_value(&dict, "problems", g_variant_builder_end(&problems));
+    g_variant_dict_insert_value(&dict, "problems", list_problems(daemon));
     return g_variant_dict_end(&dict);
 }
 

@@ -3,10 +3,26 @@
 #include "gateway/base/error.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
+
+/* A disk with less room for us than this, in bytes, is what made a write fail. */
+#define FULL_BELOW (128 * 1024)
+
+/* On a full disk SQLite cannot grow its shared memory, and calls that an I/O error like any other. */
+static int code_of_full_disk(const HearthSqlConnection *connection, int code)
+{
+    struct statvfs status;
+    if ((code & 0xff) != SQLITE_IOERR || code == SQLITE_IOERR_READ ||
+        statvfs(connection->path, &status) != 0)
+        return code;
+    guint64 room = (guint64)status.f_bavail * status.f_frsize;
+    return room < FULL_BELOW && !(status.f_flag & ST_RDONLY) ? SQLITE_FULL : code;
+}
 
 gboolean hearth_sql_error(HearthSqlConnection *connection, int code, GError **error)
 {
     HearthError meaning = HEARTH_ERROR_IO;
+    code = code_of_full_disk(connection, code);
     switch (code & 0xff) {
     case SQLITE_FULL:
         meaning = HEARTH_ERROR_NO_SPACE;

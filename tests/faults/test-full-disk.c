@@ -44,6 +44,28 @@ static void check_log(Fault *f, const char *part)
         g_error("\"%s\" is not in the log:\n%s", part, log);
 }
 
+/* Takes `text`, which must say what a person can do something about. */
+static void check_says_full(char *text)
+{
+    if (!strstr(text, "No space left on device") && !strstr(text, "database or disk is full"))
+        g_error("not said that the disk is full: %s", text);
+    g_free(text);
+}
+
+/* The status shows why the last import failed. */
+static void check_problem(Fault *f, const char *reason)
+{
+    g_autoptr(GVariant) status = test_daemon_ask(f->daemon, "GET", "/api/v1/status", NULL);
+    g_autoptr(GVariant) problems = g_variant_lookup_value(status, "problems", NULL);
+    g_assert_nonnull(problems);
+    g_autofree char *text = g_variant_print(problems, FALSE);
+    g_assert_nonnull(strstr(text, "is nearly full"));
+    g_assert_nonnull(strstr(text, "the last import of "));
+    g_autofree char *quoted = g_strescape(reason, NULL);
+    if (!strstr(text, quoted) && !strstr(text, reason))
+        g_error("\"%s\" is not among the problems: %s", reason, text);
+}
+
 /* Whether the disk was too small for the import. */
 static gboolean fill(Fault *f)
 {
@@ -51,7 +73,7 @@ static gboolean fill(Fault *f)
         int status = test_daemon_wait(f->daemon, 1);
         g_assert_true(WIFEXITED(status));
         g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-        check_log(f, "error: ");
+        check_says_full(test_daemon_log(f->daemon));
         return TRUE;
     }
     g_autofree char *id = test_daemon_attach(f->daemon, f->port);
@@ -60,7 +82,8 @@ static gboolean fill(Fault *f)
     if (g_str_equal(test_text(job, "state"), "done"))
         return FALSE;
     g_assert_cmpstr(test_text(job, "state"), ==, "failed");
-    g_test_message("%s", test_text(job, "error"));
+    check_says_full(g_strdup(test_text(job, "error")));
+    check_problem(f, test_text(job, "error"));
     return TRUE;
 }
 
