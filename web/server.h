@@ -26,9 +26,9 @@ typedef struct HearthWebServer HearthWebServer;
  *
  * - status: version s, name s, state ay, mount ay (if mounted), uptime_s t, problems as (a sentence
  *   each). The server adds `store` (counts) and `disk` (free, total).
- * - device: id s, name s, driver s, port ay, state s (starting, ready, busy, locked, failed),
- *   message s (what a person should do), manufacturer s, model s, serial s, import s (on, off,
- * ask), files t, job s (the one that uses it).
+ * - device: id s, name s, driver s, port ay, state s (starting, ready, busy, locked, no-storage,
+ *   failed, gone), message s (what a person should do), manufacturer s, model s, serial s, import s
+ *   (on, off, ask), files t, job s (the one that uses it).
  * - job: id s, kind s (import, scrub, gc, fsck), state s (waiting, running, done, failed,
  *   cancelled), device s, message s, files_done t, files_total t, bytes_done t, bytes_total t,
  *   rate d (bytes a second), remaining_s d, skipped t, failed t, started s, ended s, error s (a

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +76,40 @@ static void a_second_daemon_on_one_state_is_refused(Fixture *f, gconstpointer da
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
     check_log(f, "another hearthd is at work here");
     g_assert_cmpuint(test_daemon_request(f->daemon, "GET", "/api/v1/status", NULL, NULL), ==, 200);
+}
+
+/* What systemd would hear until the daemon said `wanted`. */
+static void wait_for_notice(int fd, const char *wanted)
+{
+    char notice[256] = "";
+    while (!strstr(notice, wanted)) {
+        struct pollfd readable = {.fd = fd, .events = POLLIN};
+        g_assert_cmpint(poll(&readable, 1, 10000), ==, 1);
+        ssize_t size = recv(fd, notice, sizeof notice - 1, 0);
+        g_assert_cmpint(size, >, 0);
+        notice[size] = '\0';
+    }
+}
+
+static void systemd_hears_when_it_is_ready_and_when_it_stops(Fixture *f, gconstpointer data)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    g_autofree char *path = g_build_filename(f->top, "notify", NULL);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    test_daemon_set_variable(f->daemon, "NOTIFY_SOCKET", path);
+    test_daemon_set_variable(f->daemon, "WATCHDOG_USEC", "400000");
+    test_daemon_spawn(f->daemon);
+    wait_for_notice(fd, "READY=1");
+    wait_for_notice(fd, "WATCHDOG=1");
+    test_daemon_signal(f->daemon, SIGHUP);
+    wait_for_notice(fd, "RELOADING=1");
+    wait_for_notice(fd, "READY=1");
+    test_daemon_signal(f->daemon, SIGTERM);
+    wait_for_notice(fd, "STOPPING=1");
+    g_assert_cmpint(test_daemon_wait(f->daemon, 10), ==, 0);
+    close(fd);
 }
 
 /* A card too large to be through before the stop. */
@@ -250,6 +287,8 @@ int main(int argc, char **argv)
     ADD("an attached card is imported and a stop is clean",
         an_attached_card_is_imported_and_a_stop_is_clean);
     ADD("a second daemon on one state is refused", a_second_daemon_on_one_state_is_refused);
+    ADD("systemd hears when it is ready and when it stops",
+        systemd_hears_when_it_is_ready_and_when_it_stops);
     ADD("a stop in the middle is quick and the job goes on",
         a_stop_in_the_middle_is_quick_and_the_job_goes_on);
     ADD("HUP reads the configuration again and a bad one is refused",
