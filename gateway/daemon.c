@@ -141,7 +141,7 @@ static void start_mount(HearthDaemon *daemon)
     if (!path)
         return;
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-    HearthMountOptions options = {.path = absolute, .allow_other = geteuid() == 0};
+    HearthMountOptions options = {.path = absolute, .allow_other = hearth_mount_may_allow_other()};
     /* A dead mount of a killed daemon answers mkdir with ENOTCONN; the mount itself clears it. */
     g_mkdir_with_parents(absolute, 0755);
     daemon->mount = hearth_mount_start(daemon->store, &options, &error);

@@ -22,6 +22,8 @@
 #define READ_AHEAD_KIB 1024
 /* Requests the kernel may send without one waiting for them (reading ahead). */
 #define BACKGROUND_MAX 64
+/* What fusermount3 reads before it mounts for a user. */
+#define FUSE_CONFIG "/etc/fuse.conf"
 /* Origins of mounts begin here: large, so that no other part's tag is met by chance. */
 #define FIRST_ORIGIN 0x46555345u
 
@@ -143,6 +145,20 @@ static gpointer loop_run(gpointer data)
     g_debug("mount %s ended: %d", mount->path, result);
     fuse_loop_cfg_destroy(config);
     return NULL;
+}
+
+gboolean hearth_mount_may_allow_other(void)
+{
+    g_autofree char *text = NULL;
+    if (geteuid() == 0)
+        return TRUE;
+    if (!g_file_get_contents(FUSE_CONFIG, &text, NULL, NULL))
+        return FALSE;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        if (strcmp(g_strstrip(*line), "user_allow_other") == 0)
+            return TRUE;
+    return FALSE;
 }
 
 static gboolean open_session(HearthMount *mount, gboolean allow_other, GError **error)

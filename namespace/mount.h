@@ -36,6 +36,9 @@ typedef struct {
     guint threads;        /* at most; 0: chosen from the number of processors */
 } HearthMountOptions;
 
+/** Whether this user's mounts may let others in: root's, or all that /etc/fuse.conf allows it. */
+gboolean hearth_mount_may_allow_other(void);
+
 /** HEARTH_ERROR_UNSUPPORTED when the machine has no FUSE: the caller says so once and goes on. */
 HearthMount *hearth_mount_start(HearthStore *store, const HearthMountOptions *options,
                                 GError **error);
