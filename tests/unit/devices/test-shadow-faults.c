@@ -296,7 +296,11 @@ static void teardown(Fixture *fixture, gconstpointer unused)
 
 static void note_state(const HearthDevice *device, gpointer user_data)
 {
+    /* The thread that unplugs tells of it too. */
+    static GMutex lock;
+    g_mutex_lock(&lock);
     g_string_append_printf(user_data, "%s ", hearth_device_state_word(device->state));
+    g_mutex_unlock(&lock);
 }
 
 /* A shadow whose process has `fault` at its first `times` starts. */
