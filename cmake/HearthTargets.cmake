@@ -23,16 +23,25 @@ if(HEARTH_SANITIZE)
     target_link_options(hearth-flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
 endif()
 if(HEARTH_SANITIZE STREQUAL "thread")
-    # Linked whole into every program that has GLib: its functions stand before GLib's.
+    # Linked whole into programs (hearth_watch_glib): its functions stand before GLib's.
     pkg_check_modules(TSAN_GLIB REQUIRED IMPORTED_TARGET glib-2.0)
     add_library(hearth-tsan-glib OBJECT ${CMAKE_SOURCE_DIR}/tests/tsan-glib.c)
-    target_compile_options(hearth-tsan-glib PRIVATE -fsanitize=thread -Wno-error)
+    # Each of its functions is to be seen in what the sanitizer says of a stack.
+    target_compile_options(hearth-tsan-glib PRIVATE
+        -fsanitize=thread -Wno-error -fno-optimize-sibling-calls)
     target_link_libraries(hearth-tsan-glib PRIVATE PkgConfig::TSAN_GLIB)
 endif()
 if(HEARTH_COVERAGE)
     target_compile_options(hearth-flags INTERFACE --coverage)
     target_link_options(hearth-flags INTERFACE --coverage)
 endif()
+
+# hearth_watch_glib(NAME): a program with GLib whose threads ThreadSanitizer is to understand.
+function(hearth_watch_glib name)
+    if(TARGET hearth-tsan-glib)
+        target_sources(${name} PRIVATE $<TARGET_OBJECTS:hearth-tsan-glib>)
+    endif()
+endfunction()
 
 # hearth_library(NAME SOURCES... LINK LIBS...): one static library of a folder.
 function(hearth_library name)
@@ -54,9 +63,7 @@ function(hearth_test name)
     cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LINK;LABELS;WRAPPER;ENVIRONMENT" ${ARGN})
     add_executable(${name} ${A_SOURCES})
     target_link_libraries(${name} PRIVATE hearth-flags ${A_LINK})
-    if(TARGET hearth-tsan-glib)
-        target_sources(${name} PRIVATE $<TARGET_OBJECTS:hearth-tsan-glib>)
-    endif()
+    hearth_watch_glib(${name})
     add_test(NAME ${name} COMMAND ${A_WRAPPER} $<TARGET_FILE:${name}> --tap)
     if(NOT A_TIMEOUT)
         set(A_TIMEOUT 60)
