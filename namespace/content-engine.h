@@ -50,7 +50,8 @@ typedef struct {
     gboolean (*put_list)(HearthContentEngine *engine, const HearthContentId *id,
                          const GByteArray *list, GError **error);
 
-    /** By ascending id from those above `after` (NULL: all), at most `limit` (0: all). */
+    /** By ascending id from those above `after` (NULL: all), at most `limit` (0: all). A size of 0:
+     * there are no bytes; only what a crash or a deletion left, for `remove` to take away. */
     gboolean (*enumerate)(HearthContentEngine *engine, const HearthContentId *after, guint limit,
                           HearthEngineFunc func, gpointer data, GError **error);
 

@@ -244,18 +244,31 @@ static gboolean folder_put_list(HearthContentEngine *base, const HearthContentId
 
 /* --- Listing and deleting --- */
 
+/* Of a content or of the list of its blocks. */
 static gboolean id_of_entry(guint folder, const char *name, HearthContentId *ret_id)
 {
     char text[HEARTH_CONTENT_ID_TEXT];
-    if (strlen(name) != sizeof text - 3)
+    const gsize length = sizeof text - 3;
+    if (strlen(name) < length || (name[length] != '\0' && strcmp(name + length, ".blocks") != 0))
         return FALSE;
-    g_snprintf(text, sizeof text, "%02x%s", folder, name);
+    g_snprintf(text, sizeof text, "%02x%.*s", folder, (int)length, name);
     return hearth_content_id_from_text(text, ret_id);
 }
 
 static int compare_ids(gconstpointer a, gconstpointer b)
 {
     return memcmp(a, b, sizeof(HearthContentId));
+}
+
+static void drop_twins(GArray *ids)
+{
+    guint kept = 0;
+    for (guint i = 0; i < ids->len; i++) {
+        HearthContentId id = g_array_index(ids, HearthContentId, i);
+        if (kept == 0 || compare_ids(&g_array_index(ids, HearthContentId, kept - 1), &id) != 0)
+            g_array_index(ids, HearthContentId, kept++) = id;
+    }
+    g_array_set_size(ids, kept);
 }
 
 /* Ids in one folder above `after`, ascending; (transfer full). */
@@ -285,6 +298,7 @@ static GArray *list_folder(FolderEngine *engine, guint number, const HearthConte
         return NULL;
     }
     g_array_sort(ids, compare_ids);
+    drop_twins(ids);
     return g_steal_pointer(&ids);
 }
 
@@ -300,8 +314,8 @@ static gboolean folder_enumerate(HearthContentEngine *base, const HearthContentI
         for (guint i = 0; i < ids->len; i++) {
             const HearthContentId *id = &g_array_index(ids, HearthContentId, i);
             gint64 size;
-            if (!folder_stat(base, id, &size, NULL)) /* deleted since */
-                continue;
+            if (!folder_stat(base, id, &size, NULL))
+                size = 0;
             if (!func(id, size, data) || (limit != 0 && ++given == limit))
                 return TRUE;
         }

@@ -21,6 +21,8 @@ static gboolean check_one(const HearthContentId *id, gint64 size, gpointer data)
 {
     Check *check = data;
     g_autoptr(GError) error = NULL;
+    if (size == 0) /* a list whose content was not named yet */
+        return TRUE;
     hearth_contents_verify(check->contents, id, NULL, NULL, &error);
     g_assert_no_error(error);
     check->count++;

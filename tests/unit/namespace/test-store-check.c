@@ -202,6 +202,26 @@ static void gc_frees_only_what_nothing_refers_to(StoreFixture *f, gconstpointer 
     g_assert_cmpstr(findings, ==, "");
 }
 
+/* As a power cut leaves it between the names of the list and of the bytes. */
+static void gc_removes_a_list_without_its_content(StoreFixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    guint64 bytes;
+    g_autofree char *name = g_strconcat(f->state, "/content/ab/", NULL);
+    GString *path = g_string_new(name);
+    for (guint i = 0; i < 31; i++)
+        g_string_append(path, "cd");
+    g_string_append(path, ".blocks");
+    g_assert_true(g_file_set_contents(path->str, "list", -1, NULL));
+    g_autofree char *findings = fsck(f->store);
+    g_assert_cmpstr(findings, ==, "");
+    g_assert_true(hearth_store_gc(f->store, NULL, NULL, &bytes, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(bytes, ==, 0);
+    g_assert_false(g_file_test(path->str, G_FILE_TEST_EXISTS));
+    g_string_free(path, TRUE);
+}
+
 static void a_content_two_files_share_stays_for_one(StoreFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -228,6 +248,7 @@ int main(int argc, char **argv)
     ADD("scrub-finds-a-flipped-bit-and-sees-it-mended",
         scrub_finds_a_flipped_bit_and_sees_it_mended);
     ADD("long-work-stops-when-asked", long_work_stops_when_asked);
+    ADD("gc-removes-a-list-without-its-content", gc_removes_a_list_without_its_content);
     ADD("gc-frees-only-what-nothing-refers-to", gc_frees_only_what_nothing_refers_to);
     ADD("a-content-two-files-share-stays-for-one", a_content_two_files_share_stays_for_one);
     return g_test_run();
