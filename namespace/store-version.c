@@ -67,10 +67,23 @@ static gboolean change_mtime(HearthStore *store, HearthObjectRow *row, const Hea
            hearth_store_record(store, HEARTH_CHANGE_ATTRIBUTES, row, 0, NULL, origin, error);
 }
 
-static gboolean commit_locked(HearthStore *store, gint64 ino, const HearthVersion *from,
-                              HearthOrigin origin, HearthObjectRow *row, GError **error)
+/* `expected` NULL: any. */
+static gboolean check_expected(const HearthObjectRow *row, const HearthContentId *expected,
+                               GError **error)
 {
-    if (!hearth_store_need_row(store, ino, row, error) || !check_file(row, error))
+    if (!expected || hearth_content_id_equal(&row->object.content, expected))
+        return TRUE;
+    g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_CONFLICT,
+                "object %" G_GINT64_FORMAT " was changed meanwhile", row->object.ino);
+    return FALSE;
+}
+
+static gboolean commit_locked(HearthStore *store, gint64 ino, const HearthContentId *expected,
+                              const HearthVersion *from, HearthOrigin origin, HearthObjectRow *row,
+                              GError **error)
+{
+    if (!hearth_store_need_row(store, ino, row, error) || !check_file(row, error) ||
+        !check_expected(row, expected, error))
         return FALSE;
     if (hearth_content_id_equal(&row->object.content, &from->content))
         return change_mtime(store, row, from, origin, error);
@@ -88,23 +101,39 @@ static HearthVersion version_of(const HearthStagedContent *staged, gint64 mtime_
     return version;
 }
 
-gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStagedContent *staged,
-                                     gint64 mtime_ns, gint64 ctime_ns, HearthOrigin origin,
-                                     HearthObject *ret_object, GError **error)
+static gboolean commit(HearthStore *store, gint64 ino, const HearthContentId *expected,
+                       HearthStagedContent *staged, const HearthVersion *version,
+                       HearthOrigin origin, HearthObject *ret_object, GError **error)
 {
     HearthObjectRow row;
-    HearthVersion version = version_of(staged, mtime_ns);
-    version.made_ns = ctime_ns;
     if (staged && !hearth_contents_publish(store->contents, &staged, 1, error))
         return FALSE;
     if (!hearth_store_enter(store, error))
         return FALSE;
-    gboolean done = commit_locked(store, ino, &version, origin, &row, error);
+    gboolean done = commit_locked(store, ino, expected, version, origin, &row, error);
     if (!hearth_store_leave(store, done, error))
         return FALSE;
     if (ret_object)
         *ret_object = row.object;
     return TRUE;
+}
+
+gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStagedContent *staged,
+                                     gint64 mtime_ns, gint64 ctime_ns, HearthOrigin origin,
+                                     HearthObject *ret_object, GError **error)
+{
+    HearthVersion version = version_of(staged, mtime_ns);
+    version.made_ns = ctime_ns;
+    return commit(store, ino, NULL, staged, &version, origin, ret_object, error);
+}
+
+gboolean hearth_store_replace_content(HearthStore *store, gint64 ino,
+                                      const HearthContentId *expected, HearthStagedContent *staged,
+                                      gint64 mtime_ns, HearthOrigin origin,
+                                      HearthObject *ret_object, GError **error)
+{
+    HearthVersion version = version_of(staged, mtime_ns);
+    return commit(store, ino, expected, staged, &version, origin, ret_object, error);
 }
 
 /* --- A whole file at once --- */

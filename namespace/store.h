@@ -154,6 +154,13 @@ gboolean hearth_store_commit_content(HearthStore *store, gint64 ino, HearthStage
                                      gint64 mtime_ns, gint64 ctime_ns, HearthOrigin origin,
                                      HearthObject *ret_object, GError **error);
 
+/** As hearth_store_commit_content(), but only if the content is `expected` still:
+ * HEARTH_ERROR_CONFLICT, and nothing has changed, if it is another one by now. */
+gboolean hearth_store_replace_content(HearthStore *store, gint64 ino,
+                                      const HearthContentId *expected, HearthStagedContent *staged,
+                                      gint64 mtime_ns, HearthOrigin origin,
+                                      HearthObject *ret_object, GError **error);
+
 /** One imported file, made whole in one transaction: folders, object, version, attributes, ledger.
  */
 typedef struct {

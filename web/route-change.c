@@ -174,13 +174,25 @@ static gboolean put_write(HearthRequest *request, const void *data, gsize size, 
     return hearth_content_writer_write(put->writer, data, size, error);
 }
 
+/* What If-Match was compared with must be what is replaced. */
+static gboolean put_commit_bytes(HearthRequest *request, const Put *put,
+                                 HearthStagedContent *staged, HearthObject *object, GError **error)
+{
+    const HearthWebOptions *options = request->options;
+    const HearthContentId expected = object->content;
+    if (!hearth_request_header(request, MHD_HTTP_HEADER_IF_MATCH))
+        return hearth_store_commit_content(options->store, object->ino, staged, put->mtime_ns, 0,
+                                           options->origin, object, error);
+    return hearth_store_replace_content(options->store, object->ino, &expected, staged,
+                                        put->mtime_ns, options->origin, object, error);
+}
+
 static gboolean put_replace(HearthRequest *request, const Put *put, HearthStagedContent *staged,
                             HearthObject *object, GError **error)
 {
     const HearthWebOptions *options = request->options;
     if (!check_preconditions(request, object, error) ||
-        !hearth_store_commit_content(options->store, object->ino, staged, put->mtime_ns, 0,
-                                     options->origin, object, error))
+        !put_commit_bytes(request, put, staged, object, error))
         return FALSE;
     HearthObject values = {.mode = put->mode};
     return !put->has_mode || hearth_store_set(options->store, object->ino, HEARTH_SET_MODE, &values,

@@ -178,6 +178,25 @@ static char *history(HearthStore *store, gint64 ino)
     return g_string_free(versions, FALSE);
 }
 
+static void bytes_that_are_not_there_any_more_are_not_replaced(StoreFixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    HearthObject first, second, third;
+    gint64 ino = store_fixture_make(f->store, HEARTH_ROOT_INO, "f", HEARTH_KIND_FILE);
+    store_fixture_write(f->store, ino, "1");
+    g_assert_true(hearth_store_get(f->store, ino, &first, NULL));
+    store_fixture_write(f->store, ino, "22");
+    g_assert_false(
+        hearth_store_replace_content(f->store, ino, &first.content, NULL, 1, 0, &third, &error));
+    assert_fails(error, HEARTH_ERROR_CONFLICT);
+    g_assert_true(hearth_store_get(f->store, ino, &second, NULL));
+    g_assert_cmpint(second.size, ==, 2);
+    g_assert_true(
+        hearth_store_replace_content(f->store, ino, &second.content, NULL, 1, 0, &third, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(third.size, ==, 0);
+}
+
 static void each_change_of_the_bytes_is_a_version(StoreFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -266,6 +285,8 @@ int main(int argc, char **argv)
     ADD("trash/a-lost-folder-is-made-again", a_lost_folder_is_made_again);
     ADD("trash/emptying-forgets-what-is-old-enough", emptying_forgets_what_is_old_enough);
     ADD("trash/an-unlinked-file-can-still-be-written", an_unlinked_file_can_still_be_written);
+    ADD("history/changed-bytes-are-not-replaced",
+        bytes_that_are_not_there_any_more_are_not_replaced);
     ADD("history/each-change-of-the-bytes-is-a-version", each_change_of_the_bytes_is_a_version);
     ADD("history/a-long-history-is-told-whole", a_long_history_is_told_whole);
     ADD("attributes/new-bytes-drop-the-attributes-of-the-old",
