@@ -76,7 +76,7 @@ void hearth_import_read_facts(HearthImportRun *run, HearthImportMember *member, 
         member->attributes =
             hearth_sprocket_host_metadata(sprockets, fd, name, type, run->cancellable, &error);
     if (error && !g_error_matches(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED))
-        g_debug("%s: imported by its file time: %s", member->object.path, error->message);
+        g_info("%s: imported by its file time: %s", member->object.path, error->message);
     if (member->attributes)
         take_facts(member);
     else
