@@ -1,7 +1,5 @@
 #include "gateway/base/number.h"
 
-#include <string.h>
-
 /* 15 digits are always exact when read from text, 17 always tell two numbers apart. */
 #define DIGITS_FIRST 15
 #define DIGITS_LAST 17
@@ -12,9 +10,8 @@ const char *hearth_double_to_text(double number, char text[HEARTH_DOUBLE_TEXT])
         char format[8];
         g_snprintf(format, sizeof format, "%%.%dg", digits);
         g_ascii_formatd(text, HEARTH_DOUBLE_TEXT, format, number);
-        double back = g_ascii_strtod(text, NULL);
-        /* Bit by bit, for the sake of -0. */
-        if (memcmp(&back, &number, sizeof back) == 0)
+        /* -0 is as good as 0 here: its text has its sign with any number of digits. */
+        if (g_ascii_strtod(text, NULL) == number)
             break;
     }
     return text;
