@@ -1,0 +1,374 @@
+#include "sprockets/engine/slot-private.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+
+#include "sprockets/engine/arena-private.h"
+#include "sprockets/engine/cache-private.h"
+#include "sprockets/engine/gate-private.h"
+#include "sprockets/engine/region-private.h"
+#include "sprockets/engine/state-private.h"
+#include "sprockets/engine/wall-private.h"
+
+#define SLOTS_BASE                                                                                 \
+    0x100000000000ull /* where slots are tried first: far from the heap and from libraries */
+#define SLOTS_STEP ((uint64_t)1 << 31) /* bytes from one to the next */
+#define SLOTS_TRIES 4096
+#define KIB 1024
+#define LEAST (16 * KIB)      /* bytes of a zone that stay committed */
+#define STEP (16 * KIB)       /* zones grow and shrink by multiples of it */
+#define KEPT_MAX (1024 * KIB) /* bytes of a zone kept from call to call */
+#define CONTROL_BLOCK 2304    /* bytes of glibc's struct pthread, if libc does not say */
+#define TID_AT 0x2D0          /* offset of the thread's id in it */
+
+static __thread HearthSlot *current __attribute__((tls_model("initial-exec")));
+static HEARTH_STATE pthread_mutex_t slots_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* the list and making slots */
+static HEARTH_STATE HearthSlot *_Atomic slots;
+static HEARTH_STATE pthread_key_t slot_key;
+static HEARTH_STATE pthread_once_t once = PTHREAD_ONCE_INIT;
+static HEARTH_STATE uint64_t control_block_size = CONTROL_BLOCK;
+
+/* --- Making ------------------------------------------------------------------------------------ */
+
+static void give_back(void *data)
+{
+    HearthSlot *slot = data;
+    hearth_wall_lower(slot);
+    atomic_store(&slot->in_use, false);
+}
+
+static void init_once(void)
+{
+    const uint32_t *size = dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread");
+    pthread_key_create(&slot_key, give_back);
+    if (size && *size <= 4096)
+        control_block_size = *size;
+}
+
+static char *reserve_slot(void)
+{
+    static HEARTH_STATE uint64_t next;
+    uint64_t random = 0;
+    if (next == 0 && getrandom(&random, sizeof random, GRND_NONBLOCK) == sizeof random)
+        next = random % 1024;
+    for (int i = 0; i < SLOTS_TRIES; i++) {
+        void *at = (void *)(SLOTS_BASE + SLOTS_STEP * next++);
+        void *base = mmap(at, HEARTH_SLOT_SIZE, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (base != MAP_FAILED)
+            return base;
+    }
+    return NULL;
+}
+
+static bool commit(const HearthSlot *slot, uint64_t offset, uint64_t size)
+{
+    return mprotect(slot->base + offset, size, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* The address of the committed part of a zone that has `committed` bytes. */
+static uint64_t zone_low(const HearthZone *zone, uint64_t committed)
+{
+    return zone->down ? zone->start - committed : zone->start;
+}
+
+static bool resize_zone(HearthSlot *slot, HearthZone *zone, uint64_t size)
+{
+    uint64_t low = zone->down ? zone->start - (size > zone->committed ? size : zone->committed)
+                              : zone->start + (size > zone->committed ? zone->committed : size);
+    uint64_t change = size > zone->committed ? size - zone->committed : zone->committed - size;
+    bool grow = size > zone->committed;
+    if (!grow && madvise((void *)low, change, MADV_DONTNEED) < 0)
+        return false;
+    if (mprotect((void *)low, change, grow ? PROT_READ | PROT_WRITE : PROT_NONE) < 0)
+        return false;
+    if (grow && zone->down) {
+        /* Returns by addresses that nobody wrote are looked up. */
+        uint64_t *shadow = (uint64_t *)(low + HEARTH_SLOT_SHADOW_OFFSET);
+        for (uint64_t i = 0; i < change / 8; i++)
+            shadow[i] = hearth_cache_lost_return();
+    }
+    zone->committed = size;
+    slot->committed += grow ? change : -change;
+    return true;
+}
+
+static bool make_zones(HearthSlot *slot)
+{
+    slot->zones[HEARTH_ZONE_STACK] =
+        (HearthZone){.start = hearth_slot_at(slot, HEARTH_SLOT_STACK) + HEARTH_SLOT_STACK_SIZE,
+                     .size = HEARTH_SLOT_STACK_SIZE,
+                     .down = true};
+    slot->zones[HEARTH_ZONE_AREA] = (HearthZone){.start = hearth_slot_at(slot, HEARTH_SLOT_AREA),
+                                                 .size = HEARTH_ENGINE_AREA_SIZE};
+    slot->zones[HEARTH_ZONE_ARENA] = (HearthZone){.start = hearth_slot_at(slot, HEARTH_SLOT_ARENA),
+                                                  .size = HEARTH_SLOT_ARENA_MAX};
+    for (int i = 0; i < HEARTH_ZONES; i++) {
+        slot->zones[i].least = LEAST;
+        if (!resize_zone(slot, &slot->zones[i], LEAST))
+            return false;
+    }
+    return true;
+}
+
+static void fill_context(HearthSlot *slot)
+{
+    HearthContext *context = slot->context;
+    context->window = hearth_slot_at(slot, HEARTH_SLOT_WINDOW);
+    context->stack = hearth_slot_at(slot, HEARTH_SLOT_STACK);
+    context->gs = hearth_slot_at(slot, HEARTH_SLOT_GS);
+    context->slot = slot;
+    hearth_gate_init(context);
+}
+
+static HearthSlot *make_slot(void)
+{
+    HearthSlot *slot =
+        mmap(NULL, sizeof *slot, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (slot == MAP_FAILED)
+        return NULL;
+    slot->base = reserve_slot();
+    if (!slot->base || !commit(slot, HEARTH_SLOT_CONTEXT, sizeof(HearthContext)) ||
+        !commit(slot, HEARTH_SLOT_THREAD, HEARTH_SLOT_THREAD_BELOW + HEARTH_SLOT_THREAD_ABOVE) ||
+        !commit(slot, HEARTH_SLOT_STACK + HEARTH_SLOT_SHADOW_OFFSET, HEARTH_SLOT_STACK_SIZE) ||
+        !hearth_overlay_init(&slot->overlay))
+        return NULL; /* addresses alone are lost */
+    slot->context = (HearthContext *)(slot->base + HEARTH_SLOT_CONTEXT);
+    fill_context(slot);
+    if (!make_zones(slot))
+        return NULL;
+    slot->next = atomic_load(&slots);
+    atomic_store(&slots, slot);
+    return slot;
+}
+
+/* One that a thread left behind, or a new one. */
+static HearthSlot *take_slot(void)
+{
+    pthread_mutex_lock(&slots_lock);
+    HearthSlot *slot = atomic_load(&slots);
+    while (slot && atomic_load(&slot->in_use))
+        slot = slot->next;
+    if (!slot)
+        slot = make_slot();
+    if (slot)
+        atomic_store(&slot->in_use, true);
+    pthread_mutex_unlock(&slots_lock);
+    return slot;
+}
+
+HearthSlot *hearth_slot_of_thread(void)
+{
+    if (current)
+        return current;
+    pthread_once(&once, init_once);
+    HearthSlot *slot = take_slot();
+    if (!slot) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    slot->thread = gettid();
+    slot->host_thread = (uint64_t)__builtin_thread_pointer();
+    slot->loads = 0;
+    slot->wall = HEARTH_WALL_UNKNOWN;
+    if (!hearth_wall_prepare_thread(slot)) {
+        atomic_store(&slot->in_use, false);
+        return NULL;
+    }
+    pthread_setspecific(slot_key, slot);
+    current = slot;
+    return slot;
+}
+
+HearthSlot *hearth_slot_current(void)
+{
+    return current;
+}
+
+HearthSlot *hearth_slot_first(void)
+{
+    return atomic_load(&slots);
+}
+
+/* --- Thread-local storage ---------------------------------------------------------------------- */
+
+static int measure_module(struct dl_phdr_info *info, size_t size, void *data)
+{
+    HearthSlot *slot = data;
+    uint64_t below = slot->host_thread - (uint64_t)info->dlpi_tls_data;
+    if (info->dlpi_tls_data && below <= HEARTH_SLOT_THREAD_BELOW && below > slot->thread_below)
+        slot->thread_below = below;
+    return 0;
+}
+
+/* The static part of it: what lies below the control block, of all objects loaded so far. */
+static void measure_thread(HearthSlot *slot)
+{
+    uint64_t loads = hearth_region_loads();
+    if (slot->loads == loads)
+        return;
+    slot->thread_below = 64;
+    dl_iterate_phdr(measure_module, slot);
+    slot->thread_below = (slot->thread_below + 63) & ~63ull;
+    slot->thread_above = control_block_size;
+    slot->loads = loads;
+}
+
+typedef struct {
+    uint64_t value, to_free;
+} ModuleEntry;
+
+/* glibc's table of modules: entries that lead into the static part lead into its copy. */
+static void copy_modules(HearthSlot *slot, uint64_t *block)
+{
+    const ModuleEntry *from = (const ModuleEntry *)block[1];
+    uint64_t count = (from - 1)->value + 2, gs = slot->context->gs;
+    uint64_t host = slot->host_thread;
+    uint64_t room = (HEARTH_SLOT_THREAD_ABOVE - slot->thread_above) / sizeof(ModuleEntry) - 4;
+    ModuleEntry *to = (ModuleEntry *)((gs + slot->thread_above + 31) & ~15ull);
+    if (count > room)
+        return; /* the host's own is used: foreign memory */
+    ((uint64_t *)to)[-1] = count * sizeof(ModuleEntry) + 8; /* as if malloc had made it */
+    for (uint64_t i = 0; i < count; i++) {
+        to[i] = from[(int64_t)i - 1];
+        if (i >= 2 && host - to[i].value <= slot->thread_below)
+            to[i].value = to[i].value - host + gs;
+    }
+    block[1] = (uint64_t)(to + 1);
+}
+
+/* Identity is the same for every call: the thread's id, the processor it runs on. */
+static void copy_thread(HearthSlot *slot)
+{
+    uint64_t gs = slot->context->gs;
+    memcpy((void *)(gs - slot->thread_below), (void *)(slot->host_thread - slot->thread_below),
+           slot->thread_below + slot->thread_above);
+    uint64_t *block = (uint64_t *)gs;
+    block[0] = block[2] = gs;
+    copy_modules(slot, block);
+    int *tid = (int *)(gs + TID_AT);
+    if (*tid == slot->thread)
+        *tid = 1;
+    if (__rseq_size > 0)
+        memset((void *)(gs + (uint64_t)__rseq_offset), 0, 20);
+}
+
+/* --- Calls ------------------------------------------------------------------------------------- */
+
+void hearth_slot_forget_shadow(HearthSlot *slot)
+{
+    const HearthZone *stack = &slot->zones[HEARTH_ZONE_STACK];
+    uint64_t low = zone_low(stack, stack->committed) + HEARTH_SLOT_SHADOW_OFFSET;
+    uint64_t lost = hearth_cache_lost_return();
+    for (uint64_t at = low; at < stack->start + HEARTH_SLOT_SHADOW_OFFSET; at += 8)
+        *(uint64_t *)at = lost;
+}
+
+static void follow_cache(HearthSlot *slot)
+{
+    uint64_t epoch = hearth_cache_epoch() + 1;
+    if (slot->epoch == epoch)
+        return;
+    memset(slot->context->branches, 0, sizeof slot->context->branches);
+    hearth_slot_forget_shadow(slot);
+    slot->epoch = epoch;
+}
+
+static uint64_t arena_limit(const HearthSlot *slot)
+{
+    return slot->limits.memory < HEARTH_SLOT_ARENA_MAX ? slot->limits.memory
+                                                       : HEARTH_SLOT_ARENA_MAX;
+}
+
+void hearth_slot_begin(HearthSlot *slot)
+{
+    follow_cache(slot);
+    measure_thread(slot);
+    copy_thread(slot);
+    hearth_arena_begin((void *)slot->zones[HEARTH_ZONE_ARENA].start, arena_limit(slot));
+    /* The call's own copy of the variable says where it is. */
+    uint64_t arena = (uint64_t)&hearth_arena - slot->host_thread + slot->context->gs;
+    *(uint64_t *)arena = slot->zones[HEARTH_ZONE_ARENA].start;
+    slot->view = slot->policy.validate_reads ? HEARTH_VIEW_CAREFUL : HEARTH_VIEW_PLAIN;
+    slot->pending.address = 0;
+    slot->fault_pc = 0;
+}
+
+/* What is kept committed depends on what the last call needed. */
+static void wipe_zone(HearthSlot *slot, HearthZone *zone, uint64_t needed)
+{
+    uint64_t keep = (needed + STEP - 1) & ~(uint64_t)(STEP - 1);
+    if (keep < zone->least || keep > KEPT_MAX)
+        keep = zone->least;
+    if (keep < zone->committed)
+        resize_zone(slot, zone, keep);
+    memset((void *)zone_low(zone, zone->committed), 0, zone->committed);
+}
+
+void hearth_slot_wipe_area(HearthSlot *slot)
+{
+    HearthZone *area = &slot->zones[HEARTH_ZONE_AREA];
+    wipe_zone(slot, area, area->committed <= 64 * KIB ? area->committed : 0);
+}
+
+void hearth_slot_end(HearthSlot *slot)
+{
+    HearthZone *stack = &slot->zones[HEARTH_ZONE_STACK];
+    uint64_t used = hearth_arena_used((void *)slot->zones[HEARTH_ZONE_ARENA].start);
+    if (slot->view == HEARTH_VIEW_CAREFUL)
+        hearth_slot_forget_shadow(slot);
+    if (slot->overlay.count || slot->overlay.seen_count) {
+        hearth_overlay_reset(&slot->overlay);
+        memset(slot->context->clean, 0, sizeof slot->context->clean);
+    } else if (slot->view == HEARTH_VIEW_CAREFUL) {
+        memset(slot->context->clean, 0, sizeof slot->context->clean);
+    }
+    wipe_zone(slot, stack, stack->committed <= 256 * KIB ? stack->committed : 0);
+    wipe_zone(slot, &slot->zones[HEARTH_ZONE_ARENA], used);
+}
+
+/* --- Growth ------------------------------------------------------------------------------------ */
+
+static bool grow_zone(HearthSlot *slot, HearthZone *zone, uint64_t needed, bool *ret_limit)
+{
+    uint64_t size = (needed + STEP - 1) & ~(uint64_t)(STEP - 1), limit = slot->limits.memory;
+    uint64_t others = slot->committed - zone->committed;
+    if (size > zone->size || (limit && others + size > limit)) {
+        *ret_limit = true;
+        return false;
+    }
+    /* Twice as much saves faults. */
+    if (zone->committed * 2 > size && zone->committed * 2 <= zone->size &&
+        (!limit || others + zone->committed * 2 <= limit))
+        size = zone->committed * 2;
+    *ret_limit = false;
+    return resize_zone(slot, zone, size);
+}
+
+bool hearth_slot_grow(HearthSlot *slot, uint64_t address, bool *ret_limit)
+{
+    *ret_limit = false;
+    for (int i = 0; i < HEARTH_ZONES; i++) {
+        HearthZone *zone = &slot->zones[i];
+        uint64_t needed = zone->down ? zone->start - address : address - zone->start + 1;
+        if (needed == 0 || needed > zone->size)
+            continue;
+        return needed > zone->committed && grow_zone(slot, zone, needed, ret_limit);
+    }
+    return false;
+}
+
+bool hearth_slot_holds(const HearthSlot *slot, uint64_t address)
+{
+    return address - (uint64_t)slot->base < HEARTH_SLOT_SIZE ||
+           address - (uint64_t)slot < sizeof *slot || hearth_overlay_owns(&slot->overlay, address);
+}

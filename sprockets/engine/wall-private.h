@@ -1,0 +1,28 @@
+#pragma once
+
+#include "sprockets/engine/slot-private.h"
+
+/**
+ * What stands around a thread with calls: signals, gs, time, and the second wall.
+ *
+ * The wall is syscall user dispatch: while translated code runs, a system call of this thread, from wherever, raises SIGSYS, which
+ * ends the call. It stands behind the translator, which leaves no system call in what it writes. A signal handler
+ * of the host could not make system calls meanwhile, so it is raised only in threads where asynchronous signals are blocked.
+ */
+
+/** Installs the handlers of faults and starts the monitor; false with errno. */
+bool hearth_fault_init(void);
+
+/** Sets gs and the signal stack of this thread; false with errno. */
+bool hearth_wall_prepare_thread(HearthSlot *slot);
+
+/** Raises the wall; false where it cannot stand. */
+bool hearth_wall_raise(HearthSlot *slot);
+void hearth_wall_lower(HearthSlot *slot);
+
+/** The signal by which the monitor interrupts a call. */
+int hearth_wall_signal(void);
+
+bool hearth_monitor_start(void);
+/** Before each call. */
+void hearth_monitor_wake(void);
