@@ -117,17 +117,46 @@ static void check_store(HearthTranslation *translation, const HearthStep *step, 
     translation->stores[HEARTH_STORE_CHECKED]++;
 }
 
-/* first: page number; second: its place in the table of clean pages. */
-static void check_load(HearthTranslation *translation, const HearthStep *step, uint32_t site)
+/* reg: the number of the page that the operand begins in. */
+static void emit_page(HearthEmitter *emitter, uint8_t reg, const HearthMemoryOperand *memory)
+{
+    hearth_emit_lea(emitter, reg, memory);
+    if (memory->thread)
+        hearth_emit_gs(emitter, 0x03, reg, HEARTH_AT(gs));
+    const uint8_t shift[] = {(uint8_t)(0x48 | (reg >= 8)), 0xC1, (uint8_t)(0xE8 | (reg & 7)), 12};
+    hearth_emit_bytes(emitter, shift, sizeof shift);
+}
+
+/* Careful: is a page marked that has the same low bits? */
+static void check_marked(HearthTranslation *translation, const HearthStep *step, uint32_t site)
+{
+    HearthEmitter *emitter = &translation->emitter;
+    Scratch scratch = begin_check(translation, step, false);
+    uint8_t page = scratch.first, high = page >= 8, low = page & 7;
+    emit_page(emitter, page, &step->insn.memory);
+    /* movzx page, its low word; cmp byte gs:[page + marked], 0 */
+    const uint8_t bytes[] = {(uint8_t)(0x40 | high | high << 2),
+                             0x0F,
+                             0xB7,
+                             (uint8_t)(0xC0 | low << 3 | low),
+                             0x65,
+                             (uint8_t)(0x40 | high),
+                             0x80,
+                             (uint8_t)(0xB8 | low)};
+    _Static_assert(HEARTH_MARKED_ENTRIES == 65536, "the low word");
+    hearth_emit_bytes(emitter, bytes, sizeof bytes);
+    hearth_emit_word(emitter, (uint32_t)HEARTH_AT(marked));
+    hearth_emit_byte(emitter, 0);
+    end_check(translation, &scratch, false, NOT_EQUAL, site, HEARTH_GATE_MEMORY);
+}
+
+/* Validating: is it a page known to be clean? First: its number; second: its place in the table. */
+static void check_clean(HearthTranslation *translation, const HearthStep *step, uint32_t site)
 {
     HearthEmitter *emitter = &translation->emitter;
     Scratch scratch = begin_check(translation, step, true);
     uint8_t page = scratch.first, place = scratch.second;
-    hearth_emit_lea(emitter, page, &step->insn.memory);
-    if (step->insn.memory.thread)
-        hearth_emit_gs(emitter, 0x03, page, HEARTH_AT(gs));
-    const uint8_t shift[] = {(uint8_t)(0x48 | (page >= 8)), 0xC1, (uint8_t)(0xE8 | (page & 7)), 12};
-    hearth_emit_bytes(emitter, shift, sizeof shift);
+    emit_page(emitter, page, &step->insn.memory);
     hearth_emit_move(emitter, place, page);
     const uint8_t mask[] = {(uint8_t)(0x40 | (place >= 8)), 0x81, (uint8_t)(0xE0 | (place & 7))};
     hearth_emit_bytes(emitter, mask, sizeof mask);
@@ -163,7 +192,7 @@ static bool needs_check(const HearthTranslation *translation, const HearthInsn *
         return false;
     if (stack_operand(&insn->memory) || thread_operand(&insn->memory))
         return false;
-    return insn->memory.writes || translation->view == HEARTH_VIEW_CAREFUL;
+    return insn->memory.writes || translation->view != HEARTH_VIEW_PLAIN;
 }
 
 static void count_store(HearthTranslation *translation, const HearthInsn *insn)
@@ -197,8 +226,10 @@ void hearth_translate_plain(HearthTranslation *translation, const HearthStep *st
             hearth_translation_gate(translation, site, HEARTH_GATE_MEMORY);
         else if (store)
             check_store(translation, step, site);
+        else if (translation->view == HEARTH_VIEW_CAREFUL)
+            check_marked(translation, step, site);
         else
-            check_load(translation, step, site);
+            check_clean(translation, step, site);
         translation->sites[site].native = hearth_emit_here(emitter);
         hearth_emit_copy(emitter, insn, scratch);
         translation->sites[site].resume = hearth_emit_here(emitter);

@@ -33,6 +33,17 @@ void hearth_translation_exit(HearthTranslation *translation, unsigned condition,
     hearth_translation_cold(translation, HEARTH_COLD_EXIT, field)->number = number;
 }
 
+void hearth_translation_local(HearthTranslation *translation, unsigned condition, uint16_t step)
+{
+    HearthEmitter *emitter = &translation->emitter;
+    uint32_t field = hearth_emit_jump(emitter, condition);
+    if (translation->jump_count == HEARTH_FRAGMENT_STEPS) {
+        translation->full = true;
+        return;
+    }
+    translation->jumps[translation->jump_count++] = (HearthLocalJump){field, step};
+}
+
 /* The target in rcx, which is kept in a spill: by a move or by a load that is checked like any other. */
 static void load_target(HearthTranslation *translation, const HearthStep *step)
 {
@@ -138,6 +149,25 @@ static void translate_call(HearthTranslation *translation, const HearthStep *ste
     emit_continuation(translation, returns, step->live_flags != 0);
 }
 
+/* The call of an inlined function leaves its return address where the function would find it. */
+static void translate_inlined_call(HearthTranslation *translation, const HearthStep *step)
+{
+    uint64_t returns = step->insn.pc + step->insn.length;
+    HearthCold *cold = hearth_translation_cold(translation, HEARTH_COLD_LITERAL, 0);
+    static const uint8_t PUSH[] = {0xFF, 0x35}; /* push [rip + .] */
+    hearth_emit_bytes(&translation->emitter, PUSH, sizeof PUSH);
+    hearth_emit_word(&translation->emitter, 0);
+    cold->field = translation->emitter.used - 4;
+    cold->returns = returns;
+}
+
+static void translate_inlined_return(HearthTranslation *translation, const HearthStep *step)
+{
+    emit_continuation(translation, step->returns, false);
+    if (step->local != (uint16_t)(step - translation->steps) + 1)
+        hearth_translation_local(translation, JUMP, step->local);
+}
+
 static void translate_return(HearthTranslation *translation, const HearthStep *step)
 {
     static const uint8_t RETURN[] = {0xFF, 0xB4, 0x24};     /* push [rsp + .] */
@@ -177,13 +207,19 @@ void hearth_translate_branch(HearthTranslation *translation, const HearthStep *s
     const HearthInsn *insn = &step->insn;
     switch (insn->kind) {
     case HEARTH_INSN_JCC:
-        hearth_translation_exit(translation, insn->condition, insn->target);
+        if (step->local != HEARTH_NO_STEP)
+            hearth_translation_local(translation, insn->condition, step->local);
+        else
+            hearth_translation_exit(translation, insn->condition, insn->target);
         return;
     case HEARTH_INSN_LOOP:
         translate_loop(translation, insn);
         return;
     case HEARTH_INSN_CALL:
-        translate_call(translation, step, false);
+        if (step->inlined)
+            translate_inlined_call(translation, step);
+        else
+            translate_call(translation, step, false);
         return;
     case HEARTH_INSN_CALL_REG:
         translate_call(translation, step, true);
@@ -193,7 +229,14 @@ void hearth_translate_branch(HearthTranslation *translation, const HearthStep *s
         emit_branch(translation);
         return;
     case HEARTH_INSN_RET:
-        translate_return(translation, step);
+        if (step->inlined)
+            translate_inlined_return(translation, step);
+        else
+            translate_return(translation, step);
+        return;
+    case HEARTH_INSN_JMP:
+        if (step->local != HEARTH_NO_STEP)
+            hearth_translation_local(translation, JUMP, step->local);
         return;
     default: /* a jump leads to the next step, or to where the fragment ends */
         return;
@@ -245,6 +288,10 @@ static void write_cold(HearthTranslation *translation, const HearthCold *cold)
         return;
     case HEARTH_COLD_CALL:
         write_call(translation, cold);
+        return;
+    case HEARTH_COLD_LITERAL:
+        hearth_emit_bytes(emitter, &cold->returns, sizeof cold->returns);
+        hearth_emit_relocation(emitter, HEARTH_RELOCATION_WHOLE, 8, 0, cold->returns);
         return;
     case HEARTH_COLD_RETURN:
         hearth_emit_gate(emitter, HEARTH_GATE_RETURN);

@@ -156,7 +156,7 @@ HearthExit *hearth_cache_exit(uint32_t number)
 
 static uint32_t bucket_of(uint64_t app, HearthView view)
 {
-    return (uint32_t)((app ^ app >> 7 ^ app >> 16) * 2 + view) % BUCKETS;
+    return (uint32_t)((app ^ app >> 7 ^ app >> 16) * HEARTH_VIEWS + view) % BUCKETS;
 }
 
 HearthFragment *hearth_cache_find(uint64_t app, HearthView view)

@@ -48,10 +48,11 @@
 
 /* --- The context ------------------------------------------------------------------------------- */
 
-#define HEARTH_BRANCH_ENTRIES 2048 /* of each branch table; a power of two */
-#define HEARTH_CLEAN_ENTRIES 1024  /* of the table of clean pages; a power of two */
-#define HEARTH_XSAVE_SIZE 8192     /* bytes; available() compares it with the processor's */
-#define HEARTH_BOUNCE_SIZE 8448    /* bytes: the longest access, from any offset in a page */
+#define HEARTH_BRANCH_ENTRIES 2048  /* of each branch table; a power of two */
+#define HEARTH_MARKED_ENTRIES 65536 /* of the table of marked pages; what 16 bits count */
+#define HEARTH_CLEAN_ENTRIES 1024   /* of the table of clean pages; a power of two */
+#define HEARTH_XSAVE_SIZE 8192      /* bytes; available() compares it with the processor's */
+#define HEARTH_BOUNCE_SIZE 8448     /* bytes: the longest access, from any offset in a page */
 
 /** Order of the registers in `registers`: that of their numbers in instructions. */
 enum {
@@ -75,11 +76,17 @@ enum {
 };
 
 /**
- * Plain translations check stores alone. Careful ones check loads too: a call is switched to them at its
- * first store to foreign memory, so that it sees what it stored, or runs in them from its start when
- * its reads are to be validated.
+ * Plain translations check stores alone. Careful ones also check loads for pages that have frames: a call is
+ * switched to them at its first store to foreign memory, so that it sees what it stored. Validating ones check
+ * every load that is not known to be of private or constant memory: a call whose reads are to be validated
+ * runs in them from its start.
  */
-typedef enum { HEARTH_VIEW_PLAIN, HEARTH_VIEW_CAREFUL, HEARTH_VIEWS } HearthView;
+typedef enum {
+    HEARTH_VIEW_PLAIN,
+    HEARTH_VIEW_CAREFUL,
+    HEARTH_VIEW_VALIDATING,
+    HEARTH_VIEWS
+} HearthView;
 
 /** Ways out of translated code, in the order of `gates`. */
 typedef enum {
@@ -127,8 +134,10 @@ typedef struct {
     uint8_t selector; /* of syscall user dispatch: 0 allow, 1 block */
     uint32_t mxcsr;   /* of the host */
     HearthBranchEntry branches[HEARTH_VIEWS][HEARTH_BRANCH_ENTRIES];
+    uint8_t marked
+        [HEARTH_MARKED_ENTRIES]; /* by low bits of a page's number: it or the next may have a frame */
     uint64_t clean
-        [HEARTH_CLEAN_ENTRIES]; /* page numbers that loads may go to directly, by their low bits */
+        [HEARTH_CLEAN_ENTRIES]; /* numbers of pages whose loads need no note, by their low bits */
     uint8_t vectors[HEARTH_XSAVE_SIZE] __attribute__((aligned(64)));
     uint8_t host_vectors[512] __attribute__((aligned(64)));
     uint8_t buffer[HEARTH_BOUNCE_SIZE] __attribute__((aligned(4096)));

@@ -153,7 +153,7 @@ static uint64_t next_pc(HearthSlot *slot, const HearthSite *site)
 
 uint64_t hearth_handler_after(HearthSlot *slot, const HearthSite *site)
 {
-    if (slot->overlay.count == 0 || site->view == HEARTH_VIEW_CAREFUL)
+    if (slot->overlay.count == 0 || site->view != HEARTH_VIEW_PLAIN)
         return site->resume;
     slot->view = HEARTH_VIEW_CAREFUL;
     hearth_slot_forget_shadow(slot);

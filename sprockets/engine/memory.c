@@ -53,7 +53,7 @@ HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, Heart
     const HearthMemoryOperand *memory = &site->insn.memory;
     HearthFrame *frame = hearth_overlay_frame(&slot->overlay, address);
     uint64_t bounce = __atomic_load_n(&site->bounce, __ATOMIC_ACQUIRE);
-    if (!frame || !bounce || site->view != HEARTH_VIEW_CAREFUL)
+    if (!frame || !bounce || site->view == HEARTH_VIEW_PLAIN)
         return 0;
     if ((memory->reads || memory->masked) && !own_words(frame, address, memory->size))
         return 0;
@@ -63,6 +63,14 @@ HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, Heart
     context->bounce = (uint64_t)frame->bytes + address % HEARTH_PAGE;
     context->bounced = site->resume;
     return bounce;
+}
+
+/* A load that meets no frame: another page has the same mark, or the frame is the next page's. */
+HEARTH_GENERAL_REGISTERS static bool meets_no_frame(const HearthSlot *slot, uint64_t address,
+                                                    uint64_t size)
+{
+    return !hearth_overlay_frame(&slot->overlay, address) &&
+           !hearth_overlay_frame(&slot->overlay, address + size - 1);
 }
 
 /* Data of the object's own instance is stored to where it is. */
@@ -86,6 +94,9 @@ HEARTH_GENERAL_REGISTERS uint64_t hearth_fast_memory(HearthSlot *slot)
     if (memory->writes && hearth_slot_has_data(slot, address, memory->size))
         return to_own_data(slot, site, address);
     if (site->native && memory->writes && hearth_slot_owns(slot, address, memory->size))
+        return site->native;
+    if (!memory->writes && site->view == HEARTH_VIEW_CAREFUL &&
+        meets_no_frame(slot, address, memory->size))
         return site->native;
     return one_page(address, memory->size) ? bounce_to_frame(slot, site, address) : 0;
 }
@@ -146,23 +157,34 @@ static uint64_t bounce_across(HearthSlot *slot, HearthSite *site, uint64_t addre
     return bounce(slot, site, buffer, memory->writes);
 }
 
-/* A load in the careful view. */
+/* Frames lie on none of the pages that a load of this one may touch, nor memory that others may change. */
+static bool is_clean(HearthSlot *slot, uint64_t page)
+{
+    for (uint64_t one = page; one <= page + 1; one++) {
+        uint64_t address = one * HEARTH_PAGE;
+        if (hearth_slot_owns(slot, address, 1) || hearth_slot_has_data(slot, address, 1))
+            continue;
+        if (hearth_overlay_frame(&slot->overlay, address) || hearth_writable(address))
+            return false;
+    }
+    return true;
+}
+
 static uint64_t load(HearthSlot *slot, HearthSite *site, uint64_t address)
 {
     const HearthMemoryOperand *memory = &site->insn.memory;
     uint64_t page = address / HEARTH_PAGE, size = memory->size;
     const HearthFrame *frame = hearth_overlay_frame(&slot->overlay, address);
     const HearthFrame *after = hearth_overlay_frame(&slot->overlay, address + size - 1);
-    bool next = hearth_overlay_frame(&slot->overlay, address + HEARTH_PAGE) != NULL;
-    bool noted = slot->policy.validate_reads && !hearth_slot_owns(slot, address, size) &&
-                 (hearth_writable(address) || hearth_writable((page + 1) * HEARTH_PAGE));
-    if (frame || after || noted)
-        note_read(slot, address, size);
-    if (!frame && !after) {
-        if (!next && !noted)
-            slot->context->clean[page % HEARTH_CLEAN_ENTRIES] = page;
+    bool validating = site->view == HEARTH_VIEW_VALIDATING;
+    if (validating && is_clean(slot, page)) {
+        slot->context->clean[page % HEARTH_CLEAN_ENTRIES] = page;
         return site->native;
     }
+    if (frame || after || validating)
+        note_read(slot, address, size);
+    if (!frame && !after)
+        return site->native;
     if (frame && one_page(address, size))
         return bounce(slot, site, frame->bytes + address % HEARTH_PAGE, false);
     return bounce_across(slot, site, address);

@@ -48,7 +48,7 @@ bool hearth_overlay_init(HearthOverlay *overlay);
 /** True if `address` lies in its tables or frames. */
 bool hearth_overlay_owns(const HearthOverlay *overlay, uint64_t address);
 /** Empties it for the next call. */
-void hearth_overlay_reset(HearthOverlay *overlay);
+void hearth_overlay_reset(HearthSlot *slot);
 
 /** The frame of the page at `address`, or NULL: the host's page counts. General registers only. */
 HearthFrame *hearth_overlay_frame(const HearthOverlay *overlay, uint64_t address);

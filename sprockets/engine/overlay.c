@@ -68,11 +68,13 @@ HEARTH_GENERAL_REGISTERS HearthFrame *hearth_overlay_frame(const HearthOverlay *
 }
 
 /* Loads that begin in the page before may reach into this one. */
-static void make_unclean(HearthSlot *slot, uint64_t page)
+static void mark_page(HearthContext *context, uint64_t page, uint8_t mark)
 {
-    for (uint64_t one = page - 1; one <= page; one++)
-        if (slot->context->clean[one % HEARTH_CLEAN_ENTRIES] == one)
-            slot->context->clean[one % HEARTH_CLEAN_ENTRIES] = 0;
+    for (uint64_t one = page - 1; one != page + 1; one++) {
+        context->marked[one % HEARTH_MARKED_ENTRIES] = mark;
+        if (context->clean[one % HEARTH_CLEAN_ENTRIES] == one)
+            context->clean[one % HEARTH_CLEAN_ENTRIES] = 0;
+    }
 }
 
 HearthOverlayStatus hearth_overlay_ensure(HearthSlot *slot, uint64_t address,
@@ -93,7 +95,7 @@ HearthOverlayStatus hearth_overlay_ensure(HearthSlot *slot, uint64_t address,
             HEARTH_PAGE)
             return HEARTH_OVERLAY_FAULT;
         *frame_place(overlay, page) = (uint16_t)++overlay->count;
-        make_unclean(slot, page);
+        mark_page(slot->context, page, 1);
     }
     *ret_frame = frame;
     return HEARTH_OVERLAY_OK;
@@ -106,8 +108,11 @@ HEARTH_GENERAL_REGISTERS void hearth_frame_mark(HearthFrame *frame, uint64_t add
         frame->dirty[word / 64] |= (uint64_t)1 << word % 64;
 }
 
-void hearth_overlay_reset(HearthOverlay *overlay)
+void hearth_overlay_reset(HearthSlot *slot)
 {
+    HearthOverlay *overlay = &slot->overlay;
+    for (uint32_t i = 0; i < overlay->count; i++)
+        mark_page(slot->context, overlay->frames[i].page, 0);
     if (overlay->count)
         memset(overlay->frame_index, 0, HEARTH_OVERLAY_INDEX * sizeof(uint16_t));
     if (overlay->seen_count)

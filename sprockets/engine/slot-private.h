@@ -25,6 +25,8 @@ typedef struct {
     int number;      /* as the call sees it; -1: free */
     int descriptor;  /* ours; duplicates share it. -1: a given one that the call has closed */
     bool given;      /* by the host: not closed at the end */
+    mode_t mode;     /* 0: not asked yet, nor the size */
+    uint64_t size;   /* bytes */
     uint64_t offset; /* of the next read: kept here, so that the host's does not move */
 } HearthOpenFile;
 

@@ -298,7 +298,7 @@ void hearth_slot_begin(HearthSlot *slot)
     /* The call's own copy of the variable says where it is. */
     uint64_t arena = (uint64_t)&hearth_arena - slot->host_thread + slot->context->gs;
     *(uint64_t *)arena = slot->zones[HEARTH_ZONE_ARENA].start;
-    slot->view = slot->policy.validate_reads ? HEARTH_VIEW_CAREFUL : HEARTH_VIEW_PLAIN;
+    slot->view = slot->policy.validate_reads ? HEARTH_VIEW_VALIDATING : HEARTH_VIEW_PLAIN;
     slot->pending.address = 0;
     slot->fault_pc = 0;
 }
@@ -324,14 +324,12 @@ void hearth_slot_end(HearthSlot *slot)
 {
     HearthZone *stack = &slot->zones[HEARTH_ZONE_STACK];
     uint64_t used = hearth_arena_used((void *)slot->zones[HEARTH_ZONE_ARENA].start);
-    if (slot->view == HEARTH_VIEW_CAREFUL)
+    if (slot->view != HEARTH_VIEW_PLAIN)
         hearth_slot_forget_shadow(slot);
-    if (slot->overlay.count || slot->overlay.seen_count) {
-        hearth_overlay_reset(&slot->overlay);
+    if (slot->view == HEARTH_VIEW_VALIDATING)
         memset(slot->context->clean, 0, sizeof slot->context->clean);
-    } else if (slot->view == HEARTH_VIEW_CAREFUL) {
-        memset(slot->context->clean, 0, sizeof slot->context->clean);
-    }
+    if (slot->overlay.count || slot->overlay.seen_count)
+        hearth_overlay_reset(slot);
     wipe_zone(slot, stack, stack->committed <= 256 * KIB ? stack->committed : 0);
     wipe_zone(slot, &slot->zones[HEARTH_ZONE_ARENA], used);
 }

@@ -95,6 +95,7 @@ int64_t hearth_system_file_add(HearthSlot *slot, int descriptor)
     file->descriptor = descriptor;
     file->given = false;
     file->offset = 0;
+    file->mode = 0;
     return file->number;
 }
 
@@ -305,26 +306,38 @@ int64_t hearth_system_preadv2(HearthSlot *slot, const uint64_t *arguments)
 
 /* --- Position and kind ------------------------------------------------------------------------ */
 
-static int64_t seek(HearthSlot *slot, const HearthOpenFile *file, int64_t by, unsigned from)
+/* Asked once: a file has one size for the whole of a call. */
+static int64_t learn(HearthOpenFile *file)
 {
     struct stat stat;
-    int64_t to, base = 0;
+    if (file->mode)
+        return 0;
     if (fstat(file->descriptor, &stat) != 0)
         return -errno;
-    if (S_ISDIR(stat.st_mode)) {
+    file->mode = stat.st_mode;
+    file->size = (uint64_t)stat.st_size;
+    return 0;
+}
+
+static int64_t seek(HearthSlot *slot, HearthOpenFile *file, int64_t by, unsigned from)
+{
+    int64_t to, base = 0, failure = learn(file);
+    if (failure)
+        return failure;
+    if (S_ISDIR(file->mode)) {
         to = file->given ? -1 : lseek(file->descriptor, by, (int)from);
         return to >= 0 ? to : -EINVAL;
     }
     if (from == SEEK_DATA || from == SEEK_HOLE) {
         /* As a file without holes. */
-        if (by < 0 || by >= stat.st_size)
+        if (by < 0 || by >= (int64_t)file->size)
             return -ENXIO;
-        to = from == SEEK_DATA ? by : stat.st_size;
+        to = from == SEEK_DATA ? by : (int64_t)file->size;
     } else {
         if (from == SEEK_CUR)
             base = (int64_t)file->offset;
         else if (from == SEEK_END)
-            base = stat.st_size;
+            base = (int64_t)file->size;
         if (from > SEEK_END || __builtin_add_overflow(base, by, &to) || to < 0)
             return -EINVAL;
     }
@@ -334,7 +347,7 @@ static int64_t seek(HearthSlot *slot, const HearthOpenFile *file, int64_t by, un
 
 int64_t hearth_system_lseek(HearthSlot *slot, const uint64_t *arguments)
 {
-    const HearthOpenFile *file = hearth_system_file(slot, arguments[0]);
+    HearthOpenFile *file = hearth_system_file(slot, arguments[0]);
     if (!file)
         return is_log(arguments[0]) ? -ESPIPE : -EBADF;
     return seek(slot, file, (int64_t)arguments[1], (uint32_t)arguments[2]);
@@ -360,12 +373,15 @@ void hearth_system_blank_stat(struct stat *stat)
 
 int64_t hearth_system_fstat(HearthSlot *slot, const uint64_t *arguments)
 {
-    const HearthOpenFile *file = hearth_system_file(slot, arguments[0]);
+    HearthOpenFile *file = hearth_system_file(slot, arguments[0]);
     struct stat stat = {.st_mode = S_IFIFO}; /* what the log looks like to stdio */
     if (!file && !is_log(arguments[0]))
         return -EBADF;
-    if (file && fstat(file->descriptor, &stat) != 0)
-        return -errno;
+    int64_t failure = file ? learn(file) : 0;
+    if (failure)
+        return failure;
+    if (file)
+        stat = (struct stat){.st_mode = file->mode, .st_size = (off_t)file->size};
     hearth_system_blank_stat(&stat);
     return hearth_system_put(slot, arguments[1], &stat, sizeof stat);
 }

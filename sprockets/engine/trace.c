@@ -12,12 +12,18 @@
 
 #define ENDBR64 4 /* bytes */
 
-static bool seen(const HearthTranslation *translation, uint64_t pc)
+/* The step of the fragment's own code at `pc`; instructions of inlined functions do not count. */
+static uint16_t find_step(const HearthTranslation *translation, uint64_t pc)
 {
     for (uint32_t i = 0; i < translation->step_count; i++)
-        if (translation->steps[i].insn.pc == pc)
-            return true;
-    return false;
+        if (translation->steps[i].insn.pc == pc && !translation->steps[i].inside)
+            return (uint16_t)i;
+    return HEARTH_NO_STEP;
+}
+
+static bool seen(const HearthTranslation *translation, uint64_t pc)
+{
+    return find_step(translation, pc) != HEARTH_NO_STEP;
 }
 
 /* Places count in 32 bits from the lowest pc. */
@@ -80,21 +86,25 @@ static void make_direct(HearthTranslation *translation, HearthInsn *insn)
     insn->target = value;
 }
 
-static void read_insn(uint64_t pc, HearthInsn *insn)
+void hearth_trace_read(HearthTranslation *translation, uint64_t pc, HearthInsn *ret_insn)
 {
-    HearthRegion region;
-    if (hearth_region_code(pc, &region))
-        hearth_decode(pc, (const uint8_t *)pc, region.end - pc, insn);
-    else
-        *insn = (HearthInsn){.pc = pc, .kind = HEARTH_INSN_UNSUPPORTED};
+    HearthRegion *region = &translation->region;
+    if (pc - region->start >= region->end - region->start && !hearth_region_code(pc, region)) {
+        *region = (HearthRegion){0};
+        *ret_insn = (HearthInsn){.pc = pc, .kind = HEARTH_INSN_UNSUPPORTED};
+        return;
+    }
+    hearth_decode(pc, (const uint8_t *)pc, region->end - pc, ret_insn);
+    if (ret_insn->kind == HEARTH_INSN_JMP_REG || ret_insn->kind == HEARTH_INSN_CALL_REG)
+        make_direct(translation, ret_insn);
+    if (ret_insn->kind == HEARTH_INSN_JMP || ret_insn->kind == HEARTH_INSN_CALL)
+        ret_insn->target = hearth_trace_resolve(translation, ret_insn->target);
 }
 
 /* True: the fragment goes on at `*pc`. */
 static bool go_on(HearthTranslation *translation, HearthStep *step, uint64_t *pc)
 {
-    HearthInsn *insn = &step->insn;
-    if (insn->kind == HEARTH_INSN_JMP_REG || insn->kind == HEARTH_INSN_CALL_REG)
-        make_direct(translation, insn);
+    const HearthInsn *insn = &step->insn;
     switch (insn->kind) {
     case HEARTH_INSN_UNSUPPORTED:
     case HEARTH_INSN_TRAP:
@@ -103,47 +113,53 @@ static bool go_on(HearthTranslation *translation, HearthStep *step, uint64_t *pc
         *pc = 0;
         return false;
     case HEARTH_INSN_JMP:
-        insn->target = hearth_trace_resolve(translation, insn->target);
         *pc = insn->target;
         step->followed = !seen(translation, *pc) && near(translation, *pc) &&
                          !hearth_intercept_find(*pc) && *pc != (uint64_t)hearth_engine_return_point;
         return step->followed;
-    case HEARTH_INSN_CALL:
-        insn->target = hearth_trace_resolve(translation, insn->target);
-        break;
     default:
-        break;
+        *pc = insn->pc + insn->length;
+        return true;
     }
-    *pc = insn->pc + insn->length;
-    return true;
 }
 
-/* What is live before an instruction, and so after the one before it. */
-static void live_before(const HearthStep *step, HearthRegisterSet *regs, uint32_t *flags)
+/* `regs` and `flags` are what is live after; what is live before stands in the step. */
+static void live_before(const HearthTranslation *translation, HearthStep *step,
+                        HearthRegisterSet regs, uint32_t flags)
 {
     const HearthInsn *insn = &step->insn;
+    const HearthStep *target = &translation->steps[step->local];
+    uint32_t index = (uint32_t)(step - translation->steps);
+    bool forward = step->local != HEARTH_NO_STEP && step->local > index;
+    step->live_before = ~0u;
+    step->live_flags_before = HEARTH_ARITHMETIC_FLAGS;
     switch (insn->kind) {
-    case HEARTH_INSN_RET:
     case HEARTH_INSN_CALL:
+    case HEARTH_INSN_RET:
     case HEARTH_INSN_CALL_REG:
     case HEARTH_INSN_JMP_REG:
-        *flags = 0;
-        *regs = ~0u;
+        step->live_flags_before = step->inlined && insn->kind == HEARTH_INSN_CALL ? flags : 0;
         return;
     case HEARTH_INSN_PLAIN:
     case HEARTH_INSN_STRING:
-        *flags = (*flags & ~insn->flags_written) | insn->flags_read;
-        *regs = (*regs & ~insn->writes) | insn->reads;
+        step->live_flags_before = (flags & ~insn->flags_written) | insn->flags_read;
+        step->live_before = (regs & ~insn->writes) | insn->reads;
+        return;
+    case HEARTH_INSN_JCC:
+        if (!forward)
+            return;
+        step->live_flags_before = flags | target->live_flags_before | insn->flags_read;
+        step->live_before = regs | target->live_before;
         return;
     case HEARTH_INSN_JMP:
-        if (step->followed)
-            return;
-        break;
+        if (step->followed || forward) {
+            step->live_flags_before = step->followed ? flags : target->live_flags_before;
+            step->live_before = step->followed ? regs : target->live_before;
+        }
+        return;
     default:
-        break;
+        return;
     }
-    *flags = HEARTH_ARITHMETIC_FLAGS;
-    *regs = ~0u;
 }
 
 static void find_live(HearthTranslation *translation)
@@ -154,28 +170,44 @@ static void find_live(HearthTranslation *translation)
         HearthStep *step = &translation->steps[i];
         step->live = regs;
         step->live_flags = flags;
-        live_before(step, &regs, &flags);
-        step->live_flags_before = flags;
+        live_before(translation, step, regs, flags);
+        regs = step->live_before;
+        flags = step->live_flags_before;
+    }
+}
+
+/* Jumps of the fragment's own code to where it has been. */
+static void find_local(HearthTranslation *translation)
+{
+    for (uint32_t i = 0; i < translation->step_count; i++) {
+        HearthStep *step = &translation->steps[i];
+        if (!step->inside && step->insn.kind == HEARTH_INSN_JCC)
+            step->local = find_step(translation, step->insn.target);
     }
 }
 
 bool hearth_trace(HearthTranslation *translation)
 {
     uint64_t pc = translation->app;
-    HearthRegion region;
-    if (!hearth_region_code(pc, &region))
-        return false;
     bool more = true;
-    while (more && translation->step_count < translation->step_limit) {
-        HearthStep *step = &translation->steps[translation->step_count];
-        *step = (HearthStep){0};
-        read_insn(pc, &step->insn);
-        translation->step_count++;
-        if (step->insn.pc < translation->lowest)
-            translation->lowest = step->insn.pc;
-        more = go_on(translation, step, &pc) && !seen(translation, pc);
+    translation->region = (HearthRegion){0};
+    for (uint32_t own = 0; more && own < translation->step_limit; own++) {
+        HearthStep *step = &translation->steps[translation->step_count++];
+        *step = (HearthStep){.local = HEARTH_NO_STEP};
+        hearth_trace_read(translation, pc, &step->insn);
+        if (own == 0 && !translation->region.end)
+            return false;
+        more = go_on(translation, step, &pc);
+        if (step->insn.kind == HEARTH_INSN_CALL)
+            hearth_trace_inline(translation);
+        more = more && translation->step_count < HEARTH_FRAGMENT_STEPS - 1 &&
+               !seen(translation, pc) && !hearth_cache_find(pc, translation->view);
     }
     translation->fallthrough = pc;
+    for (uint32_t i = 0; i < translation->step_count; i++)
+        if (translation->steps[i].insn.pc < translation->lowest)
+            translation->lowest = translation->steps[i].insn.pc;
+    find_local(translation);
     find_live(translation);
     return true;
 }

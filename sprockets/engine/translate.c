@@ -139,6 +139,7 @@ static void begin(HearthTranslation *translation, uint64_t app, HearthView view)
     translation->emitter.address = hearth_cache_place(&room);
     translation->step_count = translation->site_count = translation->exit_count = 0;
     translation->cold_count = translation->place_count = translation->fold_count = 0;
+    translation->jump_count = 0;
     translation->first_site = hearth_cache_next_site();
     translation->first_exit = hearth_cache_next_exit();
     translation->lowest = app;
@@ -163,7 +164,8 @@ static bool reads_flags_of_before(const HearthTranslation *translation)
         if (insn->flags_read & unset)
             return true;
         unset &= ~insn->flags_written;
-        if (insn->kind == HEARTH_INSN_CALL || insn->kind == HEARTH_INSN_CALL_REG)
+        if (translation->steps[i].inside || insn->kind == HEARTH_INSN_CALL ||
+            insn->kind == HEARTH_INSN_CALL_REG)
             return false;
     }
     return false;
@@ -214,6 +216,16 @@ static HearthFragment *translate_return_point(HearthTranslation *translation)
     return publish(translation);
 }
 
+/* The last step of an inlined function may lead to what comes after all steps. */
+static void land_local_jumps(HearthTranslation *translation)
+{
+    for (uint32_t i = 0; i < translation->jump_count && !translation->emitter.full; i++) {
+        const HearthLocalJump *jump = &translation->jumps[i];
+        uint32_t distance = translation->steps[jump->step].at - (jump->field + 4);
+        memcpy(translation->emitter.code + jump->field, &distance, sizeof distance);
+    }
+}
+
 /* `from` is where the code is; the fragment is known by translation->app. */
 static bool write_fragment(HearthTranslation *translation, uint64_t from)
 {
@@ -224,9 +236,12 @@ static bool write_fragment(HearthTranslation *translation, uint64_t from)
     if (!found)
         return false;
     for (uint32_t i = 0; i < translation->step_count; i++) {
+        translation->steps[i].at = translation->emitter.used;
         add_place(translation, translation->steps[i].insn.pc);
         translate_step(translation, &translation->steps[i]);
     }
+    translation->steps[translation->step_count].at = translation->emitter.used;
+    land_local_jumps(translation);
     if (translation->fallthrough)
         hearth_translation_exit(translation, 16, translation->fallthrough);
     hearth_translate_cold(translation);
