@@ -146,6 +146,8 @@ void hearth_cache_usage(size_t *ret_bytes, size_t *ret_fragments);
 
 /** Where the next fragment will stand; `ret_room` bytes. The lock is held. */
 uint64_t hearth_cache_place(size_t *ret_room);
+/** The same, at a place in its cache line like that of `address`. */
+uint64_t hearth_cache_place_like(uint64_t address, size_t *ret_room);
 void hearth_cache_lock(void);
 void hearth_cache_unlock(void);
 /** Numbers that the next sites and exits will get. */

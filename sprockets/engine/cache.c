@@ -15,10 +15,14 @@
 #define RECORDS_SIZE (256 * 1024 * 1024) /* bytes of address space for what is known of the code */
 #define SITES_MAX (512 * 1024)
 #define EXITS_MAX (1024 * 1024)
-#define BUCKETS 65536
-#define BOUNCE_ROOM 64       /* bytes */
-#define STEP (CODE_SIZE / 2) /* bytes between the places that are tried */
-#define TRIES 60             /* so that all of them are near */
+#define BUCKETS 16384
+#define FIRST_CODE                                                                                 \
+    (256 * 1024) /* bytes that are there before they are used: a fault costs as much as
+                                     translating an instruction does many times over */
+#define FIRST_RECORDS (512 * 1024) /* bytes */
+#define BOUNCE_ROOM 64             /* bytes */
+#define STEP (CODE_SIZE / 2)       /* bytes between the places that are tried */
+#define TRIES 60                   /* so that all of them are near */
 
 typedef struct {
     uint64_t code;  /* where it runs */
@@ -40,11 +44,16 @@ static HEARTH_STATE Cache cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- Memory ------------------------------------------------------------------------------------ */
 
-static void *reserve(size_t size)
+/* The first bytes are there at once where the kernel can do that. */
+static void *reserve(size_t size, size_t first)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    madvise(memory, first, MADV_POPULATE_WRITE);
+    return memory;
 }
 
 /* Below libc, as near as there is room: displacements to libraries then fit. */
@@ -72,9 +81,13 @@ static bool map_code(void)
                       ? MAP_FAILED
                       : mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
+    if (alias == MAP_FAILED)
+        return false;
     cache.code = (uint64_t)code;
     cache.alias = alias;
-    return alias != MAP_FAILED;
+    madvise(alias, FIRST_CODE, MADV_POPULATE_WRITE);
+    madvise(code, FIRST_CODE, MADV_POPULATE_READ);
+    return true;
 }
 
 /* The first bytes of the cache: where a return goes whose shadow nobody wrote. */
@@ -91,11 +104,11 @@ bool hearth_cache_init(void)
 {
     if (!map_code())
         return false;
-    cache.records = reserve(RECORDS_SIZE);
-    cache.sites = reserve(SITES_MAX * sizeof(HearthSite));
-    cache.exits = reserve(EXITS_MAX * sizeof(HearthExit));
-    cache.buckets = reserve(BUCKETS * sizeof *cache.buckets);
-    cache.sorted = reserve(EXITS_MAX * sizeof(HearthFragment *));
+    cache.records = reserve(RECORDS_SIZE, FIRST_RECORDS);
+    cache.sites = reserve(SITES_MAX * sizeof(HearthSite), FIRST_RECORDS);
+    cache.exits = reserve(EXITS_MAX * sizeof(HearthExit), FIRST_RECORDS / 8);
+    cache.buckets = reserve(BUCKETS * sizeof *cache.buckets, BUCKETS * sizeof *cache.buckets);
+    cache.sorted = reserve(EXITS_MAX * sizeof(HearthFragment *), FIRST_RECORDS / 64);
     if (!cache.records || !cache.sites || !cache.exits || !cache.buckets || !cache.sorted)
         return false;
     write_lost_return();
@@ -235,6 +248,13 @@ uint64_t hearth_cache_place(size_t *ret_room)
     size_t used = (atomic_load(&cache.used) + 15) & ~(size_t)15;
     *ret_room = CODE_SIZE - used;
     return cache.code + used;
+}
+
+uint64_t hearth_cache_place_like(uint64_t address, size_t *ret_room)
+{
+    while ((hearth_cache_place(ret_room) ^ address) & 63 && *ret_room >= 64)
+        atomic_fetch_add(&cache.used, 16);
+    return hearth_cache_place(ret_room);
 }
 
 uint32_t hearth_cache_next_site(void)

@@ -64,20 +64,22 @@ static void init_once(void)
 {
     if (!hearth_engine_available(NULL))
         init_error = ENOTSUP;
-    else if (!hearth_cache_init() || !hearth_fault_init())
+    else if (!hearth_translate_init() || !hearth_cache_init() || !hearth_fault_init())
         init_error = errno ? errno : ENOMEM;
     else
         hearth_intercept_init();
 }
 
-static HearthSlot *ensure_slot(void)
+bool hearth_engine_init(void)
 {
     pthread_once(&once, init_once);
-    if (init_error) {
-        errno = init_error;
-        return NULL;
-    }
-    return hearth_slot_of_thread();
+    errno = init_error;
+    return init_error == 0;
+}
+
+static HearthSlot *ensure_slot(void)
+{
+    return hearth_engine_init() ? hearth_slot_of_thread() : NULL;
 }
 
 bool hearth_engine_owns(uint64_t address)
@@ -266,7 +268,8 @@ void hearth_engine_rest(void)
 
 void hearth_engine_flush(void)
 {
-    pthread_once(&once, init_once);
+    if (!hearth_engine_init())
+        return;
     pthread_rwlock_wrlock(&calls);
     hearth_cache_reset();
     pthread_rwlock_unlock(&calls);

@@ -113,6 +113,9 @@ typedef struct {
 /** True where this processor and kernel can run the engine; else `ret_reason` says what is missing. */
 bool hearth_engine_available(const char **ret_reason);
 
+/** Makes the engine ready; done by the first use of it, too. False with errno. */
+bool hearth_engine_init(void);
+
 /** Bytes of the area. */
 #define HEARTH_ENGINE_AREA_SIZE ((size_t)512 * 1024)
 

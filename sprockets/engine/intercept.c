@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "sprockets/engine/arena-private.h"
+#include "sprockets/engine/message-private.h"
 #include "sprockets/engine/syscall-private.h"
 #include "sprockets/engine/vdso-private.h"
 
@@ -227,9 +228,10 @@ static const Named VDSO_FUNCTIONS[] = {
 typedef struct {
     const char *name;
     void *code;
-} Allocator;
+} Replaced;
 
-static const Allocator ALLOCATORS[] = {
+/* By code that is translated in their place. */
+static const Replaced REPLACED[] = {
     {"malloc", (void *)hearth_arena_malloc},
     {"__libc_malloc", (void *)hearth_arena_malloc},
     {"free", (void *)hearth_arena_free},
@@ -250,6 +252,15 @@ static const Allocator ALLOCATORS[] = {
     {"pvalloc", (void *)hearth_arena_pvalloc},
     {"__libc_pvalloc", (void *)hearth_arena_pvalloc},
     {"malloc_usable_size", (void *)hearth_arena_usable_size},
+    {"gettext", (void *)hearth_message_same},
+    {"dgettext", (void *)hearth_message_of_domain},
+    {"dcgettext", (void *)hearth_message_of_domain},
+    {"ngettext", (void *)hearth_message_counted},
+    {"dngettext", (void *)hearth_message_of_domain_counted},
+    {"dcngettext", (void *)hearth_message_of_domain_counted},
+    {"bindtextdomain", (void *)hearth_message_bind},
+    {"bind_textdomain_codeset", (void *)hearth_message_bind},
+    {"textdomain", (void *)hearth_message_domain},
 };
 
 /* libc's own function, and that of a library that took its name first. */
@@ -263,8 +274,8 @@ static void add_named(void *libc, const char *name, HearthSpecial special, void 
 static void fill(void)
 {
     void *libc = dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
-    for (size_t i = 0; i < sizeof ALLOCATORS / sizeof *ALLOCATORS; i++)
-        add_named(libc, ALLOCATORS[i].name, NULL, ALLOCATORS[i].code);
+    for (size_t i = 0; i < sizeof REPLACED / sizeof *REPLACED; i++)
+        add_named(libc, REPLACED[i].name, NULL, REPLACED[i].code);
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         add_named(libc, FUNCTIONS[i].name, FUNCTIONS[i].special, NULL);
     if (hearth_lock_init())

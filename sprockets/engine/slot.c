@@ -143,6 +143,7 @@ static HearthSlot *make_slot(void)
         !hearth_overlay_init(&slot->overlay))
         return NULL; /* addresses alone are lost */
     slot->context = (HearthContext *)(slot->base + HEARTH_SLOT_CONTEXT);
+    madvise(slot->context, sizeof *slot->context, MADV_POPULATE_WRITE);
     fill_context(slot);
     if (!make_zones(slot))
         return NULL;

@@ -13,6 +13,11 @@
 
 typedef struct HearthTranslation HearthTranslation;
 
+/** Makes the translator's memory; false with errno. */
+bool hearth_translate_init(void);
+/** True if `address` lies in it. */
+bool hearth_translate_owns(uint64_t address);
+
 /** Decodes and translates from `app`. NULL: it is not code that may run. The lock of the cache is held. */
 HearthFragment *hearth_translate(uint64_t app, HearthView view);
 

@@ -2,13 +2,14 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sprockets/engine/intercept-private.h"
 #include "sprockets/engine/state-private.h"
 #include "sprockets/engine/translation-private.h"
 
-/* Under the lock of the cache, so one is enough. */
-static HEARTH_STATE HearthTranslation translation_memory;
+/* Under the lock of the cache, so one is enough; made with the cache. */
+static HEARTH_STATE HearthTranslation *translation_memory;
 
 /* A value for every rdrand, rdseed and rdpid. */
 #define FIXED_RANDOM 0x48656172
@@ -248,9 +249,24 @@ static bool write_fragment(HearthTranslation *translation, uint64_t from)
     return true;
 }
 
+bool hearth_translate_init(void)
+{
+    void *memory = mmap(NULL, sizeof *translation_memory, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    translation_memory = memory;
+    return true;
+}
+
+bool hearth_translate_owns(uint64_t address)
+{
+    return address - (uint64_t)translation_memory < sizeof *translation_memory;
+}
+
 HearthFragment *hearth_translate(uint64_t app, HearthView view)
 {
-    HearthTranslation *translation = &translation_memory;
+    HearthTranslation *translation = translation_memory;
     const HearthIntercept *intercept = hearth_intercept_find(app);
     for (uint32_t limit = HEARTH_FRAGMENT_INSNS; limit > 0; limit /= 2) {
         begin(translation, app, view);
