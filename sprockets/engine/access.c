@@ -45,7 +45,7 @@ uint8_t hearth_translation_scratch(const HearthStep *step, HearthRegisterSet avo
     static const uint8_t ORDER[] = {HEARTH_RCX, HEARTH_RDX, HEARTH_RSI, HEARTH_RDI,
                                     HEARTH_RBX, HEARTH_R8,  HEARTH_R9,  HEARTH_R10,
                                     HEARTH_R11, HEARTH_R14, HEARTH_R15};
-    HearthRegisterSet used = step->insn.touches | avoid;
+    HearthRegisterSet used = step->insn.touches | avoid | (step->insn.high_byte ? 0xFF00 : 0);
     HearthRegisterSet needed = step->live | step->insn.reads;
     for (unsigned i = 0; i < sizeof ORDER; i++)
         if (!(used >> ORDER[i] & 1) && !(needed >> ORDER[i] & 1)) {
@@ -56,7 +56,7 @@ uint8_t hearth_translation_scratch(const HearthStep *step, HearthRegisterSet avo
     for (unsigned i = 0; i < sizeof ORDER; i++)
         if (!(used >> ORDER[i] & 1))
             return ORDER[i];
-    return HEARTH_R15; /* no instruction uses eleven registers */
+    return HEARTH_RBX; /* no instruction uses that many registers */
 }
 
 static Scratch begin_check(HearthTranslation *translation, const HearthStep *step, bool two)

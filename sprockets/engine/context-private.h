@@ -40,6 +40,10 @@
 #define HEARTH_SLOT_ARENA_MAX (HEARTH_SLOT_MAPS - HEARTH_SLOT_ARENA) /* bytes */
 #define HEARTH_SLOT_CONTEXT (HEARTH_SLOT_WINDOW_END + 2 * HEARTH_SLOT_MIB)
 #define HEARTH_SLOT_CONTEXT_SIZE (2 * HEARTH_SLOT_MIB)
+/* Where accesses that cross pages are made; nothing is mapped before it and after it. */
+#define HEARTH_SLOT_BUFFER (HEARTH_SLOT_CONTEXT + HEARTH_SLOT_MIB)
+#define HEARTH_SLOT_BUFFER_SIZE                                                                    \
+    (3 * 4096) /* bytes: the longest access, from any offset in a line */
 #define HEARTH_SLOT_SHADOW_OFFSET (HEARTH_SLOT_WINDOW_SIZE + 16 * HEARTH_SLOT_MIB)
 #define HEARTH_SLOT_SIZE (HEARTH_SLOT_WINDOW_SIZE + 32 * HEARTH_SLOT_MIB)
 
@@ -52,7 +56,6 @@
 #define HEARTH_MARKED_ENTRIES 65536 /* of the table of marked pages; what 16 bits count */
 #define HEARTH_CLEAN_ENTRIES 1024   /* of the table of clean pages; a power of two */
 #define HEARTH_XSAVE_SIZE 8192      /* bytes; available() compares it with the processor's */
-#define HEARTH_BOUNCE_SIZE 8448     /* bytes: the longest access, from any offset in a page */
 
 /** Order of the registers in `registers`: that of their numbers in instructions. */
 enum {
@@ -140,7 +143,7 @@ typedef struct {
         [HEARTH_CLEAN_ENTRIES]; /* numbers of pages whose loads need no note, by their low bits */
     uint8_t vectors[HEARTH_XSAVE_SIZE] __attribute__((aligned(64)));
     uint8_t host_vectors[512] __attribute__((aligned(64)));
-    uint8_t buffer[HEARTH_BOUNCE_SIZE] __attribute__((aligned(4096)));
 } HearthContext;
 
-_Static_assert(sizeof(HearthContext) <= HEARTH_SLOT_CONTEXT_SIZE, "the context outgrew its place");
+_Static_assert(sizeof(HearthContext) + 4096 <= HEARTH_SLOT_BUFFER - HEARTH_SLOT_CONTEXT,
+               "the context outgrew its place");

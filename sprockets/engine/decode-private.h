@@ -63,6 +63,7 @@ typedef struct {
     HearthRegisterSet touches; /* all that occur in any way */
     uint32_t flags_read;       /* arithmetic flags, by their bits in the flags register */
     uint32_t flags_written;    /* certainly */
+    bool high_byte;            /* uses ah, ch, dh or bh, which an extended register rules out */
     bool sets_rsp;             /* other than by push, pop, call, ret */
     uint64_t target;           /* of direct branches */
     uint16_t immediate;        /* of ret */

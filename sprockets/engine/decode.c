@@ -35,13 +35,22 @@ static HearthRegisterSet bit(uint8_t reg)
     return reg < HEARTH_RIP ? (HearthRegisterSet)1 << reg : 0;
 }
 
+/* Without shadow stacks it does nothing, so that what it seems to write stays. */
+static bool may_do_nothing(const HearthInsn *insn)
+{
+    return insn->mnemonic == ZYDIS_MNEMONIC_RDSSPD || insn->mnemonic == ZYDIS_MNEMONIC_RDSSPQ;
+}
+
 static void use_register(HearthInsn *insn, const ZydisDecodedOperand *operand)
 {
     uint8_t reg = general(operand->reg.value);
     if (reg == HEARTH_NO_REGISTER)
         return;
     insn->touches |= bit(reg);
-    bool whole = operand->size >= 32 && operand->actions == ZYDIS_OPERAND_ACTION_WRITE;
+    if (operand->reg.value >= ZYDIS_REGISTER_AH && operand->reg.value <= ZYDIS_REGISTER_BH)
+        insn->high_byte = true;
+    bool whole = operand->size >= 32 && operand->actions == ZYDIS_OPERAND_ACTION_WRITE &&
+                 !may_do_nothing(insn);
     if (whole)
         insn->writes |= bit(reg);
     else
@@ -161,6 +170,10 @@ static uint16_t access_size(const ZydisDecodedInstruction *decoded,
                             const ZydisDecodedOperand *operand)
 {
     switch (decoded->mnemonic) {
+    case ZYDIS_MNEMONIC_CLFLUSH:
+    case ZYDIS_MNEMONIC_CLFLUSHOPT:
+    case ZYDIS_MNEMONIC_CLWB:
+        return 1; /* of a line, but no byte of another page */
     case ZYDIS_MNEMONIC_XSAVE:
     case ZYDIS_MNEMONIC_XSAVEC:
     case ZYDIS_MNEMONIC_XSAVEOPT:
@@ -183,6 +196,16 @@ static bool is_masked(const ZydisDecodedInstruction *decoded)
     case ZYDIS_MNEMONIC_VPMASKMOVD:
     case ZYDIS_MNEMONIC_VPMASKMOVQ:
         return true;
+    /* Their stores fault whatever the mask says (measured). */
+    case ZYDIS_MNEMONIC_VEXTRACTF32X4:
+    case ZYDIS_MNEMONIC_VEXTRACTF32X8:
+    case ZYDIS_MNEMONIC_VEXTRACTF64X2:
+    case ZYDIS_MNEMONIC_VEXTRACTF64X4:
+    case ZYDIS_MNEMONIC_VEXTRACTI32X4:
+    case ZYDIS_MNEMONIC_VEXTRACTI32X8:
+    case ZYDIS_MNEMONIC_VEXTRACTI64X2:
+    case ZYDIS_MNEMONIC_VEXTRACTI64X4:
+        return false;
     default:
         return decoded->avx.mask.reg != ZYDIS_REGISTER_NONE &&
                decoded->avx.mask.reg != ZYDIS_REGISTER_K0;
@@ -209,7 +232,8 @@ static bool take_memory(HearthInsn *insn, const ZydisDecodedInstruction *decoded
         if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
             continue;
         bool hidden = operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
-        if (hidden && operand->mem.base == ZYDIS_REGISTER_RSP)
+        if (hidden &&
+            (operand->mem.base == ZYDIS_REGISTER_RSP || decoded->mnemonic == ZYDIS_MNEMONIC_LEAVE))
             continue; /* push, pop and kin */
         if (hidden || operand->mem.segment == ZYDIS_REGISTER_GS || !insn->modrm_at)
             return false;
@@ -432,7 +456,8 @@ static unsigned copy_opcode(const HearthInsn *insn, unsigned at, uint8_t base, u
 unsigned hearth_insn_rebase(const HearthInsn *insn, uint8_t base, uint8_t *out)
 {
     unsigned used = 0;
-    if (!insn->modrm_at || (base & 7) == 4 || (base & 7) == 5)
+    if (!insn->modrm_at || (base & 7) == 4 || (base & 7) == 5 || insn->memory.vector_index ||
+        (insn->high_byte && base >= 8))
         return 0;
     unsigned at = copy_prefixes(insn, out, &used);
     used = copy_opcode(insn, at, base, out, used);

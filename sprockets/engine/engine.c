@@ -102,6 +102,12 @@ void *hearth_engine_area(void)
     return (void *)hearth_slot_at(slot, HEARTH_SLOT_AREA);
 }
 
+void hearth_slot_tell(HearthSlot *slot, const HearthEngineEvent *event)
+{
+    if (slot->call && slot->call->trace)
+        slot->call->trace(slot->call->trace_data, event);
+}
+
 /* --- One call ---------------------------------------------------------------------------------- */
 
 static void fill_limits(HearthEngineLimits *limits, const HearthEngineLimits *given)
@@ -195,17 +201,17 @@ static void run_once(HearthSlot *slot, const HearthEngineCall *call)
     hearth_slot_end(slot);
 }
 
-/* "libexif.so.12:exif_data_new+0x1f" */
-static void name_symbol(HearthEngineResult *result)
+void hearth_engine_symbol(uint64_t address, char *text, size_t size)
 {
     Dl_info info;
-    if (!result->pc || !dladdr((void *)result->pc, &info) || !info.dli_fname)
+    *text = 0;
+    if (!address || !dladdr((void *)address, &info) || !info.dli_fname)
         return;
     const char *file = strrchr(info.dli_fname, '/');
     file = file ? file + 1 : info.dli_fname;
     uint64_t from = (uint64_t)(info.dli_sname ? info.dli_saddr : info.dli_fbase);
-    snprintf(result->symbol, sizeof result->symbol, "%.48s:%.64s+0x%llx", file,
-             info.dli_sname ? info.dli_sname : "", (unsigned long long)(result->pc - from));
+    snprintf(text, size, "%.48s:%.64s+0x%llx", file, info.dli_sname ? info.dli_sname : "",
+             (unsigned long long)(address - from));
 }
 
 static void wait_before(uint32_t try)
@@ -247,13 +253,14 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
         run_once(slot, call);
         if (ret_result->outcome != HEARTH_ENGINE_CONFLICT || tries >= slot->limits.tries)
             break;
+        hearth_slot_tell(slot, &(HearthEngineEvent){.kind = HEARTH_ENGINE_AGAIN, .value = tries});
         wait_before(tries);
     }
     slot->call = NULL;
     slot->result = NULL;
     pthread_rwlock_unlock(&calls);
     if (ret_result->outcome != HEARTH_ENGINE_RETURNED)
-        name_symbol(ret_result);
+        hearth_engine_symbol(ret_result->pc, ret_result->symbol, sizeof ret_result->symbol);
     ret_result->log[ret_result->log_size] = 0;
 }
 

@@ -82,6 +82,23 @@ typedef struct {
 
 #define HEARTH_ENGINE_ARGUMENTS 4
 
+/** What is told of a call as it goes on, to who debugs it. */
+typedef enum {
+    HEARTH_ENGINE_TRANSLATED, /* code at `pc` is about to run for the first time since the last flush */
+    HEARTH_ENGINE_REDIRECTED, /* the instruction at `pc` stores to foreign memory at `address`: the first store to that page */
+    HEARTH_ENGINE_SYSTEM_CALL, /* `name` gave `value`; a negative one is an error */
+    HEARTH_ENGINE_LOCKED,      /* the call holds the host's lock at `address` */
+    HEARTH_ENGINE_AGAIN, /* in conflict: the call is run again; `value` tries have been made */
+} HearthEngineEventKind;
+
+typedef struct {
+    HearthEngineEventKind kind;
+    uint64_t pc;
+    uint64_t address;
+    const char *name; /* NULL: none */
+    int64_t value;
+} HearthEngineEvent;
+
 typedef struct HearthEngineInstance HearthEngineInstance;
 typedef struct HearthEngineCall HearthEngineCall;
 
@@ -94,6 +111,9 @@ struct HearthEngineCall {
     /* Receives what the call gives to hearth_engine_emit; false ends the call. NULL: nothing is taken. */
     bool (*emit)(void *data, const void *bytes, size_t length);
     void *emit_data;
+    /* Told of what happens, between two instructions of the call; NULL: nobody is. */
+    void (*trace)(void *data, const HearthEngineEvent *event);
+    void *trace_data;
     /* Called before each try: prepares the area anew. NULL: the area is kept as it was before the first. */
     void (*prepare)(void *data, void *area);
     void *prepare_data;
@@ -157,6 +177,9 @@ void hearth_engine_rest(void);
 
 /** Drops all translations; waits for calls in progress. For use before a library is unloaded. */
 void hearth_engine_flush(void);
+
+/** "photo.so:read_tag+0x12" for an address of the process; "" if no object has it. */
+void hearth_engine_symbol(uint64_t address, char *text, size_t size);
 
 /** Saves the translations of all objects to `path` by way of a temporary file. False with errno. */
 bool hearth_engine_save(const char *path);

@@ -78,7 +78,7 @@ __asm__(".pushsection .text\n"
         "ret\n"
         ".popsection\n");
 
-uint64_t hearth_copy_safely(void *to, const void *from, uint64_t size)
+HEARTH_GENERAL_REGISTERS uint64_t hearth_copy_safely(void *to, const void *from, uint64_t size)
 {
     return hearth_copy_rest(to, from, size) == 0 ? size : 0;
 }

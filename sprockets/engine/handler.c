@@ -28,6 +28,8 @@ HearthSite *hearth_handler_site(HearthSlot *slot)
 static void count_fragment(HearthSlot *slot, const HearthFragment *fragment)
 {
     HearthEngineStats *stats = &slot->result->stats;
+    hearth_slot_tell(slot,
+                     &(HearthEngineEvent){.kind = HEARTH_ENGINE_TRANSLATED, .pc = fragment->app});
     stats->blocks++;
     stats->instructions += fragment->instructions;
     stats->stores.stack += fragment->stores[0];
@@ -119,22 +121,28 @@ uint64_t hearth_full_branch(HearthSlot *slot)
     return fragment->code;
 }
 
-/* The stack is private memory, and the return itself would have met a guard below or above it. */
+/* What a return would jump to; 0: its stack cannot be read. */
+HEARTH_GENERAL_REGISTERS static uint64_t on_stack(const HearthSlot *slot)
+{
+    uint64_t address = 0;
+    hearth_copy_safely(&address, (const void *)slot->context->registers[HEARTH_RSP],
+                       sizeof address);
+    return address;
+}
+
 HEARTH_GENERAL_REGISTERS uint64_t hearth_fast_return(HearthSlot *slot)
 {
-    uint64_t *rsp = &slot->context->registers[HEARTH_RSP];
-    const HearthFragment *fragment = known(slot, *(const uint64_t *)*rsp);
+    const HearthFragment *fragment = known(slot, on_stack(slot));
     if (!fragment)
         return 0;
-    *rsp += 8;
+    slot->context->registers[HEARTH_RSP] += 8;
     return fragment->code;
 }
 
 uint64_t hearth_full_return(HearthSlot *slot)
 {
-    uint64_t *rsp = &slot->context->registers[HEARTH_RSP];
-    const HearthFragment *fragment = find_target(slot, *(const uint64_t *)*rsp);
-    *rsp += 8;
+    const HearthFragment *fragment = find_target(slot, on_stack(slot));
+    slot->context->registers[HEARTH_RSP] += 8;
     return fragment->code;
 }
 
@@ -143,11 +151,10 @@ uint64_t hearth_full_return(HearthSlot *slot)
 /* The site of a function that we stand for has no next instruction: it returns. */
 static uint64_t next_pc(HearthSlot *slot, const HearthSite *site)
 {
-    uint64_t *rsp = &slot->context->registers[HEARTH_RSP];
     if (site->insn.kind != HEARTH_INSN_RET)
         return site->next;
-    uint64_t pc = *(const uint64_t *)*rsp;
-    *rsp += 8;
+    uint64_t pc = on_stack(slot);
+    slot->context->registers[HEARTH_RSP] += 8;
     return pc;
 }
 

@@ -146,11 +146,14 @@ static void make_exclusive(HearthSlot *slot, HearthHeldLock *held)
     hearth_slot_abort(slot, HEARTH_ENGINE_CONFLICT, "lock");
 }
 
-/* A wild pointer must fault in the call, not in the host that tries the lock. */
+/*
+ * A wild pointer must fault in the call, not in the host that tries the lock. The engine's own locks are taken by
+ * gates, which would wait for the call for ever.
+ */
 static void check_place(HearthSlot *slot, const Kind *kind, const void *lock)
 {
     uint64_t address = (uint64_t)lock;
-    if (address % sizeof(int) || !hearth_writable(address) ||
+    if (address % sizeof(int) || hearth_engine_owns(address) || !hearth_writable(address) ||
         !hearth_writable(address + kind->size - 1))
         hearth_slot_abort(slot, HEARTH_ENGINE_FAULTED, "SIGSEGV");
 }
@@ -171,10 +174,13 @@ static int take(HearthSlot *slot, const Kind *kind, bool wait)
         hearth_slot_abort(slot, HEARTH_ENGINE_REFUSED, "locks");
     check_place(slot, kind, lock);
     int result = wait ? try_for_a_while(slot, kind, lock) : kind->try(lock);
-    if (result == 0)
+    if (result == 0) {
         slot->locks[slot->lock_count++] = (HearthHeldLock){
             .lock = lock, .release = kind->release, .depth = 1, .shared = kind->shared};
-    else if (result == EBUSY && wait)
+        hearth_slot_tell(slot, &(HearthEngineEvent){.kind = HEARTH_ENGINE_LOCKED,
+                                                    .pc = slot->fault_pc,
+                                                    .address = (uint64_t)lock});
+    } else if (result == EBUSY && wait)
         hearth_slot_abort(slot, HEARTH_ENGINE_CONFLICT, "lock");
     return result;
 }

@@ -1,7 +1,5 @@
 #include "sprockets/engine/handler-private.h"
 
-#include <string.h>
-
 #include "sprockets/engine/region-private.h"
 
 /*
@@ -128,33 +126,59 @@ static uint64_t bounce(HearthSlot *slot, HearthSite *site, void *to, bool finish
     return code;
 }
 
-/* Both parts of an access that crosses into another page, side by side in the buffer. */
+/*
+ * Where an access of `size` bytes, `first` of them in its first page, is made so that a part that is absent lies where
+ * nothing is mapped: whether that matters, by its mask, the processor then says.
+ */
+static uint64_t place_in_buffer(const HearthSlot *slot, uint64_t address, uint64_t first,
+                                const bool absent[2])
+{
+    uint64_t start = hearth_slot_at(slot, HEARTH_SLOT_BUFFER);
+    if (absent[0] && absent[1])
+        return start - 2 * HEARTH_PAGE + address % HEARTH_PAGE;
+    if (absent[0])
+        return start - first;
+    if (absent[1])
+        return start + HEARTH_SLOT_BUFFER_SIZE - first;
+    return start + address % 64;
+}
+
+/* True if the page at `address` can be accessed as the instruction wants. */
+static bool is_present(HearthSlot *slot, const HearthMemoryOperand *memory, uint64_t address,
+                       HearthOverlayStatus *ret_status)
+{
+    HearthFrame *frame;
+    uint8_t byte;
+    *ret_status = HEARTH_OVERLAY_OK;
+    if (memory->writes && !hearth_slot_owns(slot, address, 1) &&
+        !hearth_slot_has_data(slot, address, 1))
+        *ret_status = hearth_overlay_ensure(slot, address, &frame);
+    return *ret_status == HEARTH_OVERLAY_OK && hearth_call_read(slot, &byte, address, 1);
+}
+
+/* The parts of an access that crosses into another page, side by side; one that is absent only by a mask. */
 static uint64_t bounce_across(HearthSlot *slot, HearthSite *site, uint64_t address)
 {
     const HearthMemoryOperand *memory = &site->insn.memory;
-    uint32_t size = memory->size, offset = (uint32_t)(address % 64);
-    uint8_t *buffer = slot->context->buffer + offset;
-    uint64_t at = address, end = address + size;
-    HearthPending pending = {.address = address, .size = size, .offset = offset};
-    for (unsigned part = 0; at < end; part = 1) {
-        uint64_t next = (at | (HEARTH_PAGE - 1)) + 1, stop = next < end ? next : end;
-        bool owned = hearth_slot_owns(slot, at, stop - at), good = true;
-        HearthFrame *frame;
-        HearthOverlayStatus status = HEARTH_OVERLAY_OK;
-        if (memory->writes && !owned)
-            status = hearth_overlay_ensure(slot, at, &frame);
-        good = status == HEARTH_OVERLAY_OK &&
-               hearth_call_read(slot, buffer + (at - address), at, stop - at);
-        if (!good && !memory->masked)
+    uint64_t size = memory->size, left = HEARTH_PAGE - address % HEARTH_PAGE;
+    uint64_t first = left < size ? left : size;
+    HearthPending pending = {.address = address, .size = (uint32_t)size};
+    for (unsigned part = 0; part < 2; part++) {
+        HearthOverlayStatus status;
+        uint64_t at = part && first < size ? address + first : address;
+        pending.absent[part] = !is_present(slot, memory, at, &status);
+        if (pending.absent[part] && !memory->masked)
             hearth_handler_fault(slot, status);
-        if (!good)
-            memset(buffer + (at - address), 0, stop - at);
-        pending.absent[part] = !good;
-        at = stop;
     }
+    pending.buffer = place_in_buffer(slot, address, first, pending.absent);
+    if (!pending.absent[0] && !hearth_call_read(slot, (void *)pending.buffer, address, first))
+        hearth_handler_fault(slot, HEARTH_OVERLAY_FAULT);
+    if (first < size && !pending.absent[1] &&
+        !hearth_call_read(slot, (void *)(pending.buffer + first), address + first, size - first))
+        hearth_handler_fault(slot, HEARTH_OVERLAY_FAULT);
     if (memory->writes)
         slot->pending = pending;
-    return bounce(slot, site, buffer, memory->writes);
+    return bounce(slot, site, (void *)pending.buffer, memory->writes);
 }
 
 /* Frames lie on none of the pages that a load of this one may touch, nor memory that others may change. */
@@ -235,19 +259,16 @@ uint64_t hearth_full_memory(HearthSlot *slot)
 static void write_back(HearthSlot *slot)
 {
     const HearthPending pending = slot->pending;
-    const uint8_t *buffer = slot->context->buffer + pending.offset;
-    uint64_t at = pending.address, end = at + pending.size;
+    uint64_t left = HEARTH_PAGE - pending.address % HEARTH_PAGE;
+    uint64_t first = left < pending.size ? left : pending.size;
     slot->pending.address = 0;
-    for (unsigned part = 0; at < end; part = 1) {
-        uint64_t next = (at | (HEARTH_PAGE - 1)) + 1, stop = next < end ? next : end;
-        const uint8_t *from = buffer + (at - pending.address);
-        bool stored = !pending.absent[part];
-        for (uint64_t i = 0; !stored && i < stop - at; i++)
-            stored = from[i] != 0;
-        if (stored && !hearth_call_write(slot, at, from, stop - at))
-            hearth_handler_fault(slot, HEARTH_OVERLAY_FAULT);
-        at = stop;
-    }
+    bool done = pending.absent[0] ||
+                hearth_call_write(slot, pending.address, (void *)pending.buffer, first);
+    if (done && first < pending.size && !pending.absent[1])
+        done = hearth_call_write(slot, pending.address + first, (void *)(pending.buffer + first),
+                                 pending.size - first);
+    if (!done)
+        hearth_handler_fault(slot, HEARTH_OVERLAY_FAULT);
 }
 
 uint64_t hearth_full_written(HearthSlot *slot)

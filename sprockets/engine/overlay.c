@@ -96,6 +96,9 @@ HearthOverlayStatus hearth_overlay_ensure(HearthSlot *slot, uint64_t address,
             return HEARTH_OVERLAY_FAULT;
         *frame_place(overlay, page) = (uint16_t)++overlay->count;
         mark_page(slot->context, page, 1);
+        hearth_slot_tell(slot, &(HearthEngineEvent){.kind = HEARTH_ENGINE_REDIRECTED,
+                                                    .pc = slot->fault_pc,
+                                                    .address = address});
     }
     *ret_frame = frame;
     return HEARTH_OVERLAY_OK;

@@ -58,8 +58,8 @@ enum { HEARTH_ZONE_STACK, HEARTH_ZONE_AREA, HEARTH_ZONE_ARENA, HEARTH_ZONES };
 typedef struct {
     uint64_t address; /* 0: nothing to write back */
     uint32_t size;    /* bytes */
-    uint32_t offset;  /* in context->buffer */
-    bool absent[2]; /* the page is not writable: fine as long as nothing was stored there (masks) */
+    uint64_t buffer;  /* where it was made */
+    bool absent[2];   /* the part falls on no memory: by a mask it was left out */
 } HearthPending;
 
 /** The second wall in this thread. */
@@ -131,6 +131,9 @@ HearthSlot *hearth_slot_of_thread(void);
 
 /** This thread's slot or NULL; async-signal-safe. */
 HearthSlot *hearth_slot_current(void);
+
+/** Tells who traces the call, if anybody does. */
+void hearth_slot_tell(HearthSlot *slot, const HearthEngineEvent *event);
 
 /** Makes the private memory ready for a call: thread-local storage copied, limits filled in. */
 void hearth_slot_begin(HearthSlot *slot);

@@ -138,6 +138,7 @@ static HearthSlot *make_slot(void)
         return NULL;
     slot->base = reserve_slot();
     if (!slot->base || !commit(slot, HEARTH_SLOT_CONTEXT, sizeof(HearthContext)) ||
+        !commit(slot, HEARTH_SLOT_BUFFER, HEARTH_SLOT_BUFFER_SIZE) ||
         !commit(slot, HEARTH_SLOT_THREAD, HEARTH_SLOT_THREAD_BELOW + HEARTH_SLOT_THREAD_ABOVE) ||
         !commit(slot, HEARTH_SLOT_STACK + HEARTH_SLOT_SHADOW_OFFSET, HEARTH_SLOT_STACK_SIZE) ||
         !hearth_overlay_init(&slot->overlay))

@@ -48,6 +48,10 @@ void hearth_special_syscall(HearthSlot *slot)
     /* The kernel, too, looks at the low half of the number alone. */
     const HearthSystemRow *row = hearth_system_row((uint32_t)registers[HEARTH_RAX]);
     registers[HEARTH_RAX] = (uint64_t)decide(slot, row, arguments);
+    hearth_slot_tell(slot, &(HearthEngineEvent){.kind = HEARTH_ENGINE_SYSTEM_CALL,
+                                                .pc = slot->fault_pc,
+                                                .name = row->name,
+                                                .value = (int64_t)registers[HEARTH_RAX]});
 }
 
 void hearth_syscall_end(HearthSlot *slot)
