@@ -197,7 +197,7 @@ static bool needs_check(const HearthTranslation *translation, const HearthInsn *
 
 static void count_store(HearthTranslation *translation, const HearthInsn *insn)
 {
-    if (insn->has_memory && insn->memory.writes && stack_operand(&insn->memory))
+    if (insn->pushes || (insn->has_memory && insn->memory.writes && stack_operand(&insn->memory)))
         translation->stores[HEARTH_STORE_STACK]++;
     if (insn->has_memory && insn->memory.writes && thread_operand(&insn->memory))
         translation->stores[HEARTH_STORE_THREAD]++;

@@ -205,6 +205,8 @@ static void translate_loop(HearthTranslation *translation, const HearthInsn *ins
 void hearth_translate_branch(HearthTranslation *translation, const HearthStep *step)
 {
     const HearthInsn *insn = &step->insn;
+    bool call = insn->kind == HEARTH_INSN_CALL || insn->kind == HEARTH_INSN_CALL_REG;
+    translation->stores[HEARTH_STORE_STACK] += call;
     switch (insn->kind) {
     case HEARTH_INSN_JCC:
         if (step->local != HEARTH_NO_STEP)

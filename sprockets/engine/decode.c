@@ -232,9 +232,11 @@ static bool take_memory(HearthInsn *insn, const ZydisDecodedInstruction *decoded
         if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
             continue;
         bool hidden = operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
-        if (hidden &&
-            (operand->mem.base == ZYDIS_REGISTER_RSP || decoded->mnemonic == ZYDIS_MNEMONIC_LEAVE))
+        if (hidden && (operand->mem.base == ZYDIS_REGISTER_RSP ||
+                       decoded->mnemonic == ZYDIS_MNEMONIC_LEAVE)) {
+            insn->pushes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
             continue; /* push, pop and kin */
+        }
         if (hidden || operand->mem.segment == ZYDIS_REGISTER_GS || !insn->modrm_at)
             return false;
         read_address(insn, decoded, operand);

@@ -84,7 +84,8 @@ static HearthSlot *ensure_slot(void)
 
 bool hearth_engine_owns(uint64_t address)
 {
-    if (hearth_cache_owns(address) ||
+    if (hearth_cache_owns(address) || hearth_translate_owns(address) ||
+        hearth_monitor_owns(address) || hearth_region_owns(address) ||
         (address >= (uint64_t)__start_hearth_state && address < (uint64_t)__stop_hearth_state))
         return true;
     for (const HearthSlot *slot = hearth_slot_first(); slot; slot = slot->next)
@@ -166,6 +167,8 @@ static void enter(HearthSlot *slot, const HearthEngineCall *call)
         strcpy(result->rule, "not code of a file");
         return;
     }
+    if (made)
+        hearth_handler_count(slot, fragment);
     slot->context->after = fragment->code;
     if (hearth_gate_enter() == 1) {
         result->outcome = HEARTH_ENGINE_RETURNED;
@@ -233,6 +236,7 @@ static void clear_try(HearthEngineResult *result, uint32_t tries)
 
 void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_result)
 {
+    int saved = errno;
     HearthSlot *slot = ensure_slot();
     memset(ret_result, 0, sizeof *ret_result);
     if (!slot) {
@@ -262,6 +266,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
     if (ret_result->outcome != HEARTH_ENGINE_RETURNED)
         hearth_engine_symbol(ret_result->pc, ret_result->symbol, sizeof ret_result->symbol);
     ret_result->log[ret_result->log_size] = 0;
+    errno = saved;
 }
 
 void hearth_engine_rest(void)

@@ -24,7 +24,6 @@
  * of hearth_copy_safely, go on. All others are the host's: its own handler is called as if ours were not there.
  */
 
-#define SIGNAL_STACK ((size_t)64 * 1024) /* bytes */
 #define SA_RESTORER_FLAG 0x04000000
 #define USER_DISPATCH 2 /* si_code of SIGSYS: SYS_USER_DISPATCH, which glibc does not name */
 
@@ -236,17 +235,22 @@ bool hearth_fault_init(void)
 /* --- Threads ----------------------------------------------------------------------------------- */
 
 /* Signals come on a stack of their own: the call's may have no room left. */
-static bool give_signal_stack(void)
+static bool give_signal_stack(HearthSlot *slot)
 {
     stack_t stack;
     if (sigaltstack(NULL, &stack) < 0)
         return false;
     if (!(stack.ss_flags & SS_DISABLE))
         return true;
-    stack = (stack_t){.ss_size = SIGNAL_STACK};
-    stack.ss_sp =
-        mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return stack.ss_sp != MAP_FAILED && sigaltstack(&stack, NULL) == 0;
+    if (!slot->signal_stack) {
+        void *memory = mmap(NULL, HEARTH_SIGNAL_STACK, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED)
+            return false;
+        slot->signal_stack = memory;
+    }
+    stack = (stack_t){.ss_sp = slot->signal_stack, .ss_size = HEARTH_SIGNAL_STACK};
+    return sigaltstack(&stack, NULL) == 0;
 }
 
 /* Signals that come from outside, as far as one may block them. */
@@ -294,5 +298,5 @@ bool hearth_wall_prepare_thread(HearthSlot *slot)
     sigemptyset(&mask);
     sigaddset(&mask, hearth_wall_signal());
     pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
-    return give_signal_stack() && syscall(SYS_arch_prctl, ARCH_SET_GS, slot->context->gs) == 0;
+    return give_signal_stack(slot) && syscall(SYS_arch_prctl, ARCH_SET_GS, slot->context->gs) == 0;
 }

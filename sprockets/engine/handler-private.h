@@ -28,6 +28,9 @@ uint64_t hearth_fast_none(HearthSlot *slot);
 /** The site that called the gate. */
 HearthSite *hearth_handler_site(HearthSlot *slot);
 
+/** Adds a fragment made for the call to its statistics. */
+void hearth_handler_count(HearthSlot *slot, const HearthFragment *fragment);
+
 /** Code of `pc` in `view`, translated if need be; ends the call if there can be none. */
 HearthFragment *hearth_handler_fragment(HearthSlot *slot, uint64_t pc, HearthView view);
 

@@ -25,7 +25,7 @@ HearthSite *hearth_handler_site(HearthSlot *slot)
 
 /* --- Fragments --------------------------------------------------------------------------------- */
 
-static void count_fragment(HearthSlot *slot, const HearthFragment *fragment)
+void hearth_handler_count(HearthSlot *slot, const HearthFragment *fragment)
 {
     HearthEngineStats *stats = &slot->result->stats;
     hearth_slot_tell(slot,
@@ -49,7 +49,7 @@ HearthFragment *hearth_handler_fragment(HearthSlot *slot, uint64_t pc, HearthVie
     if (!fragment)
         hearth_slot_abort(slot, HEARTH_ENGINE_ESCAPED, "not code of a file");
     if (made)
-        count_fragment(slot, fragment);
+        hearth_handler_count(slot, fragment);
     return fragment;
 }
 

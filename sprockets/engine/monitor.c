@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,10 +17,12 @@
  * progress, at most one tick late. Without calls for a while it sleeps until one wakes it.
  */
 
-#define TICK_NS 5000000 /* between two looks */
-#define IDLE_TICKS 100  /* without a call, before it sleeps */
+#define TICK_NS 5000000                 /* between two looks */
+#define STACK_SIZE ((size_t)128 * 1024) /* bytes */
+#define IDLE_TICKS 100                  /* without a call, before it sleeps */
 
 static HEARTH_STATE _Atomic int asleep;
+static HEARTH_STATE void *stack; /* of the thread */
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -91,8 +94,12 @@ bool hearth_monitor_start(void)
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
+    stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED)
+        return false;
     sigfillset(&all);
     pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, stack, STACK_SIZE);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&thread, &attributes, watch, NULL);
@@ -100,6 +107,11 @@ bool hearth_monitor_start(void)
     pthread_attr_destroy(&attributes);
     errno = failure;
     return failure == 0;
+}
+
+bool hearth_monitor_owns(uint64_t address)
+{
+    return stack && address - (uint64_t)stack < STACK_SIZE;
 }
 
 void hearth_monitor_wake(void)

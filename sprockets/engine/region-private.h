@@ -32,3 +32,6 @@ bool hearth_region_refresh(void);
 
 /** Changes whenever an object is loaded or unloaded. */
 uint64_t hearth_region_loads(void);
+
+/** True if `address` lies in memory of these functions. */
+bool hearth_region_owns(uint64_t address);

@@ -107,6 +107,12 @@ static void read_regions(void)
     map.stale = false;
 }
 
+bool hearth_region_owns(uint64_t address)
+{
+    return map.regions && (address - (uint64_t)map.regions < REGIONS_MAX * sizeof(HearthRegion) ||
+                           address - (uint64_t)map.text < TEXT_SIZE);
+}
+
 /* --- Asking ------------------------------------------------------------------------------------ */
 
 static const HearthRegion *find(uint64_t address)

@@ -16,6 +16,7 @@
  * of fragments) are compiled for general registers only and call nothing of libc.
  */
 
+#define HEARTH_SIGNAL_STACK ((size_t)64 * 1024) /* bytes */
 #define HEARTH_DESCRIPTORS_MAX 64
 #define HEARTH_HELD_LOCKS_MAX 16
 #define HEARTH_MAPPINGS_MAX 64
@@ -83,6 +84,7 @@ struct HearthSlot {
     HearthSlot *next;     /* all slots; under the lock of slot.c */
     _Atomic bool in_use;  /* by a thread */
     HearthWall wall;
+    void *signal_stack; /* ours; NULL: the thread has one of its own */
 
     /* The call in progress. */
     _Atomic int running;       /* HearthRunning */

@@ -23,11 +23,12 @@
 #define SLOTS_STEP ((uint64_t)1 << 31) /* bytes from one to the next */
 #define SLOTS_TRIES 4096
 #define KIB 1024
-#define LEAST (16 * KIB)      /* bytes of a zone that stay committed */
-#define STEP (16 * KIB)       /* zones grow and shrink by multiples of it */
-#define KEPT_MAX (1024 * KIB) /* bytes of a zone kept from call to call */
-#define CONTROL_BLOCK 2304    /* bytes of glibc's struct pthread, if libc does not say */
-#define TID_AT 0x2D0          /* offset of the thread's id in it */
+#define LEAST (16 * KIB)           /* bytes of a zone that stay committed */
+#define STEP (16 * KIB)            /* zones grow and shrink by multiples of it */
+#define STACK_RESERVE (1024 * KIB) /* bytes that the stack may still grow by when malloc fails */
+#define KEPT_MAX (1024 * KIB)      /* bytes of a zone kept from call to call */
+#define CONTROL_BLOCK 2304         /* bytes of glibc's struct pthread, if libc does not say */
+#define TID_AT 0x2D0               /* offset of the thread's id in it */
 
 static __thread HearthSlot *current __attribute__((tls_model("initial-exec")));
 static HEARTH_STATE pthread_mutex_t slots_lock =
@@ -285,10 +286,15 @@ static void follow_cache(HearthSlot *slot)
     slot->epoch = epoch;
 }
 
+/* Less than the limit of the call, so that malloc fails before a store to the stack or the arena does. */
 static uint64_t arena_limit(const HearthSlot *slot)
 {
-    return slot->limits.memory < HEARTH_SLOT_ARENA_MAX ? slot->limits.memory
-                                                       : HEARTH_SLOT_ARENA_MAX;
+    uint64_t limit = slot->limits.memory, others = 0;
+    for (int i = 0; i < HEARTH_ZONES; i++)
+        others += i == HEARTH_ZONE_ARENA ? 0 : slot->zones[i].committed;
+    others += limit / 8 < STACK_RESERVE ? limit / 8 : STACK_RESERVE;
+    limit = limit > others + HEARTH_ARENA_HEADER ? limit - others : HEARTH_ARENA_HEADER;
+    return limit < HEARTH_SLOT_ARENA_MAX ? limit : HEARTH_SLOT_ARENA_MAX;
 }
 
 void hearth_slot_begin(HearthSlot *slot)
@@ -370,5 +376,7 @@ bool hearth_slot_grow(HearthSlot *slot, uint64_t address, bool *ret_limit)
 bool hearth_slot_holds(const HearthSlot *slot, uint64_t address)
 {
     return address - (uint64_t)slot->base < HEARTH_SLOT_SIZE ||
-           address - (uint64_t)slot < sizeof *slot || hearth_overlay_owns(&slot->overlay, address);
+           address - (uint64_t)slot < sizeof *slot ||
+           (slot->signal_stack && address - (uint64_t)slot->signal_stack < HEARTH_SIGNAL_STACK) ||
+           hearth_overlay_owns(&slot->overlay, address);
 }

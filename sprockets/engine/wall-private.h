@@ -24,5 +24,7 @@ void hearth_wall_lower(HearthSlot *slot);
 int hearth_wall_signal(void);
 
 bool hearth_monitor_start(void);
+/** True if `address` lies in the monitor's memory. */
+bool hearth_monitor_owns(uint64_t address);
 /** Before each call. */
 void hearth_monitor_wake(void);
