@@ -297,9 +297,17 @@ static HearthInsnKind conditional_kind(HearthInsn *insn, const ZydisDecodedInstr
     case ZYDIS_MNEMONIC_LOOPNE:
         return HEARTH_INSN_LOOP;
     default:
-        insn->condition = decoded->opcode & 15;
-        return HEARTH_INSN_JCC;
+        break;
     }
+    /* The category also has what starts transactions, and branches of processors that never were. */
+    bool narrow =
+        decoded->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (decoded->opcode & 0xF0) == 0x70;
+    bool wide = decoded->opcode_map == ZYDIS_OPCODE_MAP_0F && (decoded->opcode & 0xF0) == 0x80;
+    bool legacy = decoded->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+    if (!legacy || !(narrow || wide) || decoded->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+        return HEARTH_INSN_UNSUPPORTED;
+    insn->condition = decoded->opcode & 15;
+    return HEARTH_INSN_JCC;
 }
 
 static HearthInsnKind kind_of(HearthInsn *insn, const ZydisDecodedInstruction *decoded,
