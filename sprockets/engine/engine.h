@@ -175,6 +175,12 @@ size_t hearth_engine_instance_size(const HearthEngineInstance *instance);
  */
 void hearth_engine_rest(void);
 
+/**
+ * Translates the function at `address` and what it leads to by direct branches, at most `most` blocks, so that its first
+ * call need not. How many were made. Not within a call.
+ */
+size_t hearth_engine_warm(uint64_t address, size_t most);
+
 /** Drops all translations; waits for calls in progress. For use before a library is unloaded. */
 void hearth_engine_flush(void);
 

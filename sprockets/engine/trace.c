@@ -33,8 +33,7 @@ static bool near(const HearthTranslation *translation, uint64_t pc)
     return distance == (int32_t)distance && distance > -0x40000000 && distance < 0x40000000;
 }
 
-/* "jmp [slot]", perhaps behind endbr64 and bnd: the slot. 0: it is something else. */
-static uint64_t slot_of_stub(uint64_t address)
+uint64_t hearth_trace_slot(uint64_t address)
 {
     static const uint8_t ENDBR[] = {0xF3, 0x0F, 0x1E, 0xFA};
     HearthRegion region;
@@ -68,7 +67,7 @@ static uint64_t fold(HearthTranslation *translation, uint64_t slot)
 
 uint64_t hearth_trace_resolve(HearthTranslation *translation, uint64_t target)
 {
-    uint64_t slot = slot_of_stub(target);
+    uint64_t slot = hearth_trace_slot(target);
     uint64_t value = slot ? fold(translation, slot) : 0;
     return value ? value : target;
 }
