@@ -112,6 +112,9 @@ typedef struct {
     uint64_t code; /* in the cache: the entry that restores rax and rcx */
 } HearthBranchEntry;
 
+#define HEARTH_FEATURE_AVX 1
+#define HEARTH_FEATURE_XSAVEC 2
+
 typedef struct HearthSlot HearthSlot;
 
 /** For functions that run between two instructions of a call without its vector registers being kept. */
@@ -135,6 +138,7 @@ typedef struct {
     uint64_t
         wall; /* what selector is while translated code runs: 1 where the second wall stands, else 0 */
     uint8_t selector; /* of syscall user dispatch: 0 allow, 1 block */
+    uint8_t features; /* of the processor: HEARTH_FEATURE_ bits */
     uint32_t mxcsr;   /* of the host */
     HearthBranchEntry branches[HEARTH_VIEWS][HEARTH_BRANCH_ENTRIES];
     uint8_t marked

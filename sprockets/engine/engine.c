@@ -15,6 +15,7 @@
 #include "sprockets/engine/intercept-private.h"
 #include "sprockets/engine/region-private.h"
 #include "sprockets/engine/state-private.h"
+#include "sprockets/engine/thread-private.h"
 #include "sprockets/engine/translate-private.h"
 #include "sprockets/engine/wall-private.h"
 
@@ -49,8 +50,8 @@ bool hearth_engine_available(const char **ret_reason)
 {
     unsigned a, b, c, d;
     const char *reason = NULL;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_AVX) || !(c & bit_OSXSAVE))
-        reason = "the processor or the kernel has no AVX";
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        reason = "the processor or the kernel has no xsave";
     else if (__get_cpuid_count(0xD, 0, &a, &b, &c, &d) && b > HEARTH_XSAVE_SIZE)
         reason = "the processor's vector registers do not fit";
     else if (__get_cpuid(0x80000001, &a, &b, &c, &d) && !(c & 1))
@@ -239,7 +240,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
     int saved = errno;
     HearthSlot *slot = ensure_slot();
     memset(ret_result, 0, sizeof *ret_result);
-    if (!slot) {
+    if (!slot || !hearth_thread_measure(slot)) {
         ret_result->outcome = HEARTH_ENGINE_UNSUPPORTED;
         snprintf(ret_result->rule, sizeof ret_result->rule, "engine: %s", strerror(errno));
         return;

@@ -1,5 +1,6 @@
 #include "sprockets/engine/gate-private.h"
 
+#include <cpuid.h>
 #include <stddef.h>
 
 #include "sprockets/engine/translate-private.h"
@@ -51,7 +52,12 @@
 #define KEEP_VECTORS                                                                               \
     "mov $-1, %%eax\n"                                                                             \
     "mov $-1, %%edx\n"                                                                             \
-    "xsave64 %%gs:%c[vectors]\n"                                                                   \
+    "testb %[compact], %%gs:%c[features]\n"                                                        \
+    "jz 3f\n"                                                                                      \
+    "xsavec64 %%gs:%c[vectors]\n"                                                                  \
+    "jmp 4f\n"                                                                                     \
+    "3: xsave64 %%gs:%c[vectors]\n"                                                                \
+    "4:\n"                                                                                         \
     "fninit\n"                                                                                     \
     "ldmxcsr %%gs:%c[mxcsr]\n"
 #define BRING_VECTORS                                                                              \
@@ -67,6 +73,8 @@
         [wall] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, wall)),                             \
         [after] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, after)),                           \
         [slot] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, slot)),                             \
+        [features] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, features)),                     \
+        [compact] "i"(HEARTH_FEATURE_XSAVEC), [avx] "i"(HEARTH_FEATURE_AVX),                       \
         [mxcsr] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, mxcsr)),                           \
         [vectors] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, vectors))
 
@@ -102,8 +110,10 @@ GATE(gate_denied, hearth_fast_none, hearth_full_denied)
     "mov %%gs:%c[host], %%rsp\n"                                                                   \
     "cld\n"                                                                                        \
     "movb $0, %%gs:%c[selector]\n"                                                                 \
+    "testb %[avx], %%gs:%c[features]\n"                                                            \
+    "jz 1f\n"                                                                                      \
     "vzeroupper\n"                                                                                 \
-    "fninit\n"                                                                                     \
+    "1: fninit\n"                                                                                  \
     "fldcw 8(%%rsp)\n"                                                                             \
     "ldmxcsr (%%rsp)\n"                                                                            \
     "add $24, %%rsp\n"                                                                             \
@@ -148,6 +158,18 @@ __attribute__((naked)) void hearth_engine_return_point(void)
     __asm__ volatile("ud2\n" ::);
 }
 
+/* What the gates may use of the processor. */
+static uint8_t find_features(void)
+{
+    unsigned a, b, c, d;
+    uint8_t features = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) && c & bit_AVX)
+        features |= HEARTH_FEATURE_AVX;
+    if (__get_cpuid_count(0xD, 1, &a, &b, &c, &d) && a & 2)
+        features |= HEARTH_FEATURE_XSAVEC;
+    return features;
+}
+
 void hearth_gate_init(HearthContext *context)
 {
     static void (*const GATES[HEARTH_GATES])(void) = {
@@ -158,6 +180,7 @@ void hearth_gate_init(HearthContext *context)
         [HEARTH_GATE_STACK] = gate_stack,     [HEARTH_GATE_DENIED] = gate_denied,
         [HEARTH_GATE_DONE] = gate_done,
     };
+    context->features = find_features();
     for (unsigned i = 0; i < HEARTH_GATES; i++)
         context->gates[i] = (uint64_t)GATES[i];
 }

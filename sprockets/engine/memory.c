@@ -32,17 +32,6 @@ HEARTH_GENERAL_REGISTERS static bool one_page(uint64_t address, uint64_t size)
 
 /* --- The fast way ------------------------------------------------------------------------------ */
 
-/* True if the call itself stored all that it loads: then nothing of it is to be noted. */
-HEARTH_GENERAL_REGISTERS static bool own_words(const HearthFrame *frame, uint64_t address,
-                                               uint64_t size)
-{
-    uint64_t first = address % HEARTH_PAGE / 8, last = (address % HEARTH_PAGE + size - 1) / 8;
-    for (uint64_t word = first; word <= last; word++)
-        if (!(frame->dirty[word / 64] >> word % 64 & 1))
-            return false;
-    return true;
-}
-
 /* A load or store of one page that has a frame already, by code that can be bounced. */
 HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, HearthSite *site,
                                                          uint64_t address)
@@ -53,7 +42,8 @@ HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, Heart
     uint64_t bounce = __atomic_load_n(&site->bounce, __ATOMIC_ACQUIRE);
     if (!frame || !bounce || site->view == HEARTH_VIEW_PLAIN)
         return 0;
-    if ((memory->reads || memory->masked) && !own_words(frame, address, memory->size))
+    if ((memory->reads || memory->masked) &&
+        !hearth_frame_note(&slot->overlay, frame, address, memory->size))
         return 0;
     if (memory->writes)
         hearth_frame_mark(frame, address, memory->size);

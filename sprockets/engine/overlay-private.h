@@ -79,6 +79,10 @@ void hearth_frame_mark(HearthFrame *frame, uint64_t address, uint64_t size);
 /** Notes what is read at [address, address + size) if it is writable foreign memory. False: too much was noted. */
 bool hearth_overlay_note_read(HearthSlot *slot, uint64_t address, uint64_t size);
 
+/** The same of an access within one frame. General registers only. */
+bool hearth_frame_note(HearthOverlay *overlay, const HearthFrame *frame, uint64_t address,
+                       uint64_t size);
+
 /** True if all that was noted still has the value seen. */
 bool hearth_overlay_valid(const HearthOverlay *overlay);
 

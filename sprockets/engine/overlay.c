@@ -126,7 +126,8 @@ void hearth_overlay_reset(HearthSlot *slot)
 
 /* --- Words seen -------------------------------------------------------------------------------- */
 
-static bool note_word(HearthOverlay *overlay, uint64_t address, uint64_t value)
+HEARTH_GENERAL_REGISTERS static bool note_word(HearthOverlay *overlay, uint64_t address,
+                                               uint64_t value)
 {
     uint32_t at = place_of(address / 8);
     while (overlay->seen_index[at]) {
@@ -138,6 +139,19 @@ static bool note_word(HearthOverlay *overlay, uint64_t address, uint64_t value)
         return false;
     overlay->seen[overlay->seen_count] = (HearthSeenWord){address, value};
     overlay->seen_index[at] = (uint16_t)++overlay->seen_count;
+    return true;
+}
+
+HEARTH_GENERAL_REGISTERS bool hearth_frame_note(HearthOverlay *overlay, const HearthFrame *frame,
+                                                uint64_t address, uint64_t size)
+{
+    for (uint64_t at = address & ~7ull; at < address + size; at += 8) {
+        uint64_t word = at % HEARTH_PAGE / 8;
+        if (frame->dirty[word / 64] >> word % 64 & 1)
+            continue; /* the call's own */
+        if (!note_word(overlay, at, ((const uint64_t *)frame->bytes)[word]))
+            return false;
+    }
     return true;
 }
 

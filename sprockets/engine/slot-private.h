@@ -55,6 +55,26 @@ typedef struct {
 
 enum { HEARTH_ZONE_STACK, HEARTH_ZONE_AREA, HEARTH_ZONE_ARENA, HEARTH_ZONES };
 
+#define HEARTH_THREAD_MODULES 64
+
+/** Thread-local storage of one object that was made apart from the control block. */
+typedef struct {
+    uint64_t number; /* of the module */
+    uint64_t size;   /* bytes */
+    uint64_t block;  /* the host's */
+} HearthThreadModule;
+
+/** How a thread's own storage is laid out, and so its copy (thread.c). */
+typedef struct {
+    uint64_t below;   /* bytes of static storage below the control block */
+    uint64_t above;   /* bytes of the control block */
+    uint64_t dynamic; /* bytes that the modules take, below that */
+    uint64_t low;     /* address of the lowest byte that is committed; 0: not measured */
+    uint64_t loads;   /* of objects, by this process, when it was measured */
+    HearthThreadModule modules[HEARTH_THREAD_MODULES];
+    uint32_t module_count;
+} HearthThread;
+
 /** An access that crosses pages is made to a buffer; afterwards it goes to the frames. */
 typedef struct {
     uint64_t address; /* 0: nothing to write back */
@@ -103,11 +123,9 @@ struct HearthSlot {
     HearthOverlay overlay;
 
     HearthZone zones[HEARTH_ZONES];
-    uint64_t committed;    /* bytes: of all zones and of what the call mapped */
-    uint64_t thread_below; /* bytes of thread-local storage below the control block */
-    uint64_t thread_above; /* bytes of the control block */
+    uint64_t committed; /* bytes: of all zones and of what the call mapped */
+    HearthThread storage;
     uint64_t epoch;        /* of the cache that the branch tables are of */
-    uint64_t loads;        /* of objects, by this process, when thread_below was counted */
     HearthPending pending; /* a bounced store that is to be written back */
     uint64_t host_mxcsr;
 

@@ -1,14 +1,11 @@
 #include "sprockets/engine/slot-private.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/rseq.h>
 #include <unistd.h>
 
 #include "sprockets/engine/arena-private.h"
@@ -16,6 +13,7 @@
 #include "sprockets/engine/gate-private.h"
 #include "sprockets/engine/region-private.h"
 #include "sprockets/engine/state-private.h"
+#include "sprockets/engine/thread-private.h"
 #include "sprockets/engine/wall-private.h"
 
 #define SLOTS_BASE                                                                                 \
@@ -27,8 +25,6 @@
 #define STEP (16 * KIB)            /* zones grow and shrink by multiples of it */
 #define STACK_RESERVE (1024 * KIB) /* bytes that the stack may still grow by when malloc fails */
 #define KEPT_MAX (1024 * KIB)      /* bytes of a zone kept from call to call */
-#define CONTROL_BLOCK 2304         /* bytes of glibc's struct pthread, if libc does not say */
-#define TID_AT 0x2D0               /* offset of the thread's id in it */
 
 static __thread HearthSlot *current __attribute__((tls_model("initial-exec")));
 static HEARTH_STATE pthread_mutex_t slots_lock =
@@ -36,7 +32,6 @@ static HEARTH_STATE pthread_mutex_t slots_lock =
 static HEARTH_STATE HearthSlot *_Atomic slots;
 static HEARTH_STATE pthread_key_t slot_key;
 static HEARTH_STATE pthread_once_t once = PTHREAD_ONCE_INIT;
-static HEARTH_STATE uint64_t control_block_size = CONTROL_BLOCK;
 
 /* --- Making ------------------------------------------------------------------------------------ */
 
@@ -49,10 +44,7 @@ static void give_back(void *data)
 
 static void init_once(void)
 {
-    const uint32_t *size = dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread");
     pthread_key_create(&slot_key, give_back);
-    if (size && *size <= 4096)
-        control_block_size = *size;
 }
 
 static char *reserve_slot(void)
@@ -140,7 +132,6 @@ static HearthSlot *make_slot(void)
     slot->base = reserve_slot();
     if (!slot->base || !commit(slot, HEARTH_SLOT_CONTEXT, sizeof(HearthContext)) ||
         !commit(slot, HEARTH_SLOT_BUFFER, HEARTH_SLOT_BUFFER_SIZE) ||
-        !commit(slot, HEARTH_SLOT_THREAD, HEARTH_SLOT_THREAD_BELOW + HEARTH_SLOT_THREAD_ABOVE) ||
         !commit(slot, HEARTH_SLOT_STACK + HEARTH_SLOT_SHADOW_OFFSET, HEARTH_SLOT_STACK_SIZE) ||
         !hearth_overlay_init(&slot->overlay))
         return NULL; /* addresses alone are lost */
@@ -181,7 +172,7 @@ HearthSlot *hearth_slot_of_thread(void)
     }
     slot->thread = gettid();
     slot->host_thread = (uint64_t)__builtin_thread_pointer();
-    slot->loads = 0;
+    slot->storage = (HearthThread){0};
     slot->wall = HEARTH_WALL_UNKNOWN;
     if (!hearth_wall_prepare_thread(slot)) {
         atomic_store(&slot->in_use, false);
@@ -200,69 +191,6 @@ HearthSlot *hearth_slot_current(void)
 HearthSlot *hearth_slot_first(void)
 {
     return atomic_load(&slots);
-}
-
-/* --- Thread-local storage ---------------------------------------------------------------------- */
-
-static int measure_module(struct dl_phdr_info *info, size_t size, void *data)
-{
-    HearthSlot *slot = data;
-    uint64_t below = slot->host_thread - (uint64_t)info->dlpi_tls_data;
-    if (info->dlpi_tls_data && below <= HEARTH_SLOT_THREAD_BELOW && below > slot->thread_below)
-        slot->thread_below = below;
-    return 0;
-}
-
-/* The static part of it: what lies below the control block, of all objects loaded so far. */
-static void measure_thread(HearthSlot *slot)
-{
-    uint64_t loads = hearth_region_loads();
-    if (slot->loads == loads)
-        return;
-    slot->thread_below = 64;
-    dl_iterate_phdr(measure_module, slot);
-    slot->thread_below = (slot->thread_below + 63) & ~63ull;
-    slot->thread_above = control_block_size;
-    slot->loads = loads;
-}
-
-typedef struct {
-    uint64_t value, to_free;
-} ModuleEntry;
-
-/* glibc's table of modules: entries that lead into the static part lead into its copy. */
-static void copy_modules(HearthSlot *slot, uint64_t *block)
-{
-    const ModuleEntry *from = (const ModuleEntry *)block[1];
-    uint64_t count = (from - 1)->value + 2, gs = slot->context->gs;
-    uint64_t host = slot->host_thread;
-    uint64_t room = (HEARTH_SLOT_THREAD_ABOVE - slot->thread_above) / sizeof(ModuleEntry) - 4;
-    ModuleEntry *to = (ModuleEntry *)((gs + slot->thread_above + 31) & ~15ull);
-    if (count > room)
-        return; /* the host's own is used: foreign memory */
-    ((uint64_t *)to)[-1] = count * sizeof(ModuleEntry) + 8; /* as if malloc had made it */
-    for (uint64_t i = 0; i < count; i++) {
-        to[i] = from[(int64_t)i - 1];
-        if (i >= 2 && host - to[i].value <= slot->thread_below)
-            to[i].value = to[i].value - host + gs;
-    }
-    block[1] = (uint64_t)(to + 1);
-}
-
-/* Identity is the same for every call: the thread's id, the processor it runs on. */
-static void copy_thread(HearthSlot *slot)
-{
-    uint64_t gs = slot->context->gs;
-    memcpy((void *)(gs - slot->thread_below), (void *)(slot->host_thread - slot->thread_below),
-           slot->thread_below + slot->thread_above);
-    uint64_t *block = (uint64_t *)gs;
-    block[0] = block[2] = gs;
-    copy_modules(slot, block);
-    int *tid = (int *)(gs + TID_AT);
-    if (*tid == slot->thread)
-        *tid = 1;
-    if (__rseq_size > 0)
-        memset((void *)(gs + (uint64_t)__rseq_offset), 0, 20);
 }
 
 /* --- Calls ------------------------------------------------------------------------------------- */
@@ -300,12 +228,10 @@ static uint64_t arena_limit(const HearthSlot *slot)
 void hearth_slot_begin(HearthSlot *slot)
 {
     follow_cache(slot);
-    measure_thread(slot);
-    copy_thread(slot);
+    hearth_thread_copy(slot);
     hearth_arena_begin((void *)slot->zones[HEARTH_ZONE_ARENA].start, arena_limit(slot));
     /* The call's own copy of the variable says where it is. */
-    uint64_t arena = (uint64_t)&hearth_arena - slot->host_thread + slot->context->gs;
-    *(uint64_t *)arena = slot->zones[HEARTH_ZONE_ARENA].start;
+    *(uint64_t *)hearth_thread_address(slot, &hearth_arena) = slot->zones[HEARTH_ZONE_ARENA].start;
     slot->view = slot->policy.validate_reads ? HEARTH_VIEW_VALIDATING : HEARTH_VIEW_PLAIN;
     slot->pending.address = 0;
     slot->fault_pc = 0;
