@@ -35,10 +35,18 @@ static HearthRegisterSet bit(uint8_t reg)
     return reg < HEARTH_RIP ? (HearthRegisterSet)1 << reg : 0;
 }
 
-/* Without shadow stacks it does nothing, so that what it seems to write stays. */
+/* What they seem to write may stay as it was: without shadow stacks; with no bit set. */
 static bool may_do_nothing(const HearthInsn *insn)
 {
-    return insn->mnemonic == ZYDIS_MNEMONIC_RDSSPD || insn->mnemonic == ZYDIS_MNEMONIC_RDSSPQ;
+    switch (insn->mnemonic) {
+    case ZYDIS_MNEMONIC_RDSSPD:
+    case ZYDIS_MNEMONIC_RDSSPQ:
+    case ZYDIS_MNEMONIC_BSF:
+    case ZYDIS_MNEMONIC_BSR:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void use_register(HearthInsn *insn, const ZydisDecodedOperand *operand)

@@ -80,7 +80,8 @@ bool hearth_engine_init(void)
 
 static HearthSlot *ensure_slot(void)
 {
-    return hearth_engine_init() ? hearth_slot_of_thread() : NULL;
+    HearthSlot *slot = hearth_engine_init() ? hearth_slot_of_thread() : NULL;
+    return slot && hearth_thread_measure(slot) ? slot : NULL;
 }
 
 bool hearth_engine_owns(uint64_t address)
@@ -240,7 +241,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
     int saved = errno;
     HearthSlot *slot = ensure_slot();
     memset(ret_result, 0, sizeof *ret_result);
-    if (!slot || !hearth_thread_measure(slot)) {
+    if (!slot) {
         ret_result->outcome = HEARTH_ENGINE_UNSUPPORTED;
         snprintf(ret_result->rule, sizeof ret_result->rule, "engine: %s", strerror(errno));
         return;
