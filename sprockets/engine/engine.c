@@ -246,6 +246,11 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
         snprintf(ret_result->rule, sizeof ret_result->rule, "engine: %s", strerror(errno));
         return;
     }
+    if (atomic_load(&slot->running)) {
+        ret_result->outcome = HEARTH_ENGINE_REFUSED;
+        strcpy(ret_result->rule, "engine: a call is in progress in this thread");
+        return;
+    }
     if (hearth_region_refresh())
         hearth_engine_flush();
     hearth_wall_raise(slot);
