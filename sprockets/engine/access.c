@@ -15,7 +15,8 @@
 #define NEAR_DISPLACEMENT (64 * 1024)   /* bytes: the margins of the window are wider */
 #define STACK_DISPLACEMENT (512 * 1024) /* bytes: the guards of the stack are wider */
 #define LONGEST_ACCESS 4096             /* bytes */
-#define ABOVE_OR_EQUAL 3                /* conditions of jumps */
+#define BELOW 2                         /* conditions of jumps */
+#define ABOVE_OR_EQUAL 3
 #define NOT_EQUAL 5
 
 /* What a check may use: one register or two, each perhaps spilled; and whether flags are kept. */
@@ -94,27 +95,84 @@ static void end_check(HearthTranslation *translation, const Scratch *scratch, bo
         hearth_emit_restore_flags(emitter);
 }
 
-static void emit_operand(HearthEmitter *emitter, uint8_t reg, const HearthMemoryOperand *memory)
+/* One register and a displacement within the margins of the window: the register alone decides. */
+static bool near_operand(const HearthMemoryOperand *memory)
 {
-    bool plain = memory->base < HEARTH_RIP && memory->index == HEARTH_NO_REGISTER;
-    bool close = memory->disp > -NEAR_DISPLACEMENT && memory->disp < NEAR_DISPLACEMENT;
-    if (plain && close)
-        hearth_emit_move(emitter, reg, memory->base);
-    else
-        hearth_emit_lea(emitter, reg, memory);
-    if (memory->thread)
-        hearth_emit_gs(emitter, 0x03, reg, HEARTH_AT(gs));
+    return memory->base < HEARTH_RIP && memory->index == HEARTH_NO_REGISTER && !memory->thread &&
+           memory->disp > -NEAR_DISPLACEMENT && memory->disp < NEAR_DISPLACEMENT;
+}
+
+/* cmp base, [window]; jb; cmp base, [window_end]; jae */
+static void compare_base(HearthTranslation *translation, const HearthStep *step, uint32_t site)
+{
+    HearthEmitter *emitter = &translation->emitter;
+    uint8_t base = step->insn.memory.base;
+    bool live_flags = step->live_flags_before != 0;
+    if (live_flags)
+        hearth_emit_save_flags(emitter);
+    hearth_emit_gs(emitter, 0x3B, base, HEARTH_AT(window));
+    HearthCold *cold =
+        hearth_translation_cold(translation, HEARTH_COLD_SITE, hearth_emit_jump(emitter, BELOW));
+    hearth_emit_gs(emitter, 0x3B, base, HEARTH_AT(window_end));
+    cold->other = hearth_emit_jump(emitter, ABOVE_OR_EQUAL);
+    cold->number = site;
+    cold->gate = HEARTH_GATE_MEMORY;
+    cold->live_flags = live_flags;
+    if (live_flags)
+        hearth_emit_restore_flags(emitter);
+    translation->private |= (HearthRegisterSet)1 << base;
+    translation->private_site[base] = site;
 }
 
 static void check_store(HearthTranslation *translation, const HearthStep *step, uint32_t site)
 {
     HearthEmitter *emitter = &translation->emitter;
+    const HearthMemoryOperand *memory = &step->insn.memory;
+    translation->stores[HEARTH_STORE_CHECKED]++;
+    if (near_operand(memory)) {
+        compare_base(translation, step, site);
+        return;
+    }
     Scratch scratch = begin_check(translation, step, false);
-    emit_operand(emitter, scratch.first, &step->insn.memory);
+    hearth_emit_lea(emitter, scratch.first, memory);
+    if (memory->thread)
+        hearth_emit_gs(emitter, 0x03, scratch.first, HEARTH_AT(gs));
     hearth_emit_gs(emitter, 0x2B, scratch.first, HEARTH_AT(window));
     hearth_emit_compare(emitter, scratch.first, HEARTH_SLOT_WINDOW_SIZE);
     end_check(translation, &scratch, false, ABOVE_OR_EQUAL, site, HEARTH_GATE_MEMORY);
-    translation->stores[HEARTH_STORE_CHECKED]++;
+}
+
+/*
+ * True if the base was compared before, on the only way here, and not changed since. The site that compared it then
+ * must not come back when the base is not private: other code goes on after it.
+ */
+static bool known_private(HearthTranslation *translation, const HearthMemoryOperand *memory)
+{
+    if (!memory->writes || !near_operand(memory) || !(translation->private >> memory->base & 1))
+        return false;
+    translation->sites[translation->private_site[memory->base]].leaves = true;
+    return true;
+}
+
+void hearth_translation_forget(HearthTranslation *translation, const HearthStep *step)
+{
+    switch (step->insn.kind) {
+    case HEARTH_INSN_PLAIN:
+    case HEARTH_INSN_STRING:
+        translation->private &= ~step->insn.modifies;
+        return;
+    case HEARTH_INSN_JCC:
+    case HEARTH_INSN_JMP:
+        return;
+    case HEARTH_INSN_CALL:
+    case HEARTH_INSN_RET:
+        if (step->inlined)
+            return;
+        break;
+    default:
+        break;
+    }
+    translation->private = 0;
 }
 
 /* reg: the number of the page that the operand begins in. */
@@ -210,7 +268,7 @@ void hearth_translate_plain(HearthTranslation *translation, const HearthStep *st
     bool dead, store = insn->has_memory && insn->memory.writes;
     uint8_t scratch = hearth_translation_scratch(step, 0, &dead);
     count_store(translation, insn);
-    if (!needs_check(translation, insn)) {
+    if (!needs_check(translation, insn) || known_private(translation, &insn->memory)) {
         hearth_emit_copy(emitter, insn, scratch);
     } else if (store && insn->memory.base == HEARTH_RIP) {
         /* Nothing of the process's files is private. */

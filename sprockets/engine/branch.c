@@ -276,6 +276,8 @@ static void write_cold(HearthTranslation *translation, const HearthCold *cold)
 {
     HearthEmitter *emitter = &translation->emitter;
     hearth_emit_land(emitter, cold->field);
+    if (cold->other)
+        hearth_emit_land(emitter, cold->other);
     switch (cold->kind) {
     case HEARTH_COLD_SITE:
         if (cold->live_flags)

@@ -29,10 +29,13 @@ typedef struct {
     uint64_t native; /* in the cache: the instruction itself; 0: it has no copy */
     uint64_t
         bounce; /* in the cache: the instruction with its operand at context->bounce; 0: not made yet */
+    uint64_t
+        leave; /* in the cache: code of `next`, for a site that does not resume; 0: not known yet */
     uint64_t special; /* HearthSpecial of GATE_SPECIAL */
     uint8_t view;     /* HearthView */
     uint8_t scratch;  /* register that the bounce takes */
-    bool live;        /* flags were saved in spill[4] when the gate was called */
+    bool
+        leaves; /* code after it relies on its base being private: if it is not, other code goes on */
 } HearthSite;
 
 /** A direct branch out of a fragment. */

@@ -122,7 +122,8 @@ typedef struct HearthSlot HearthSlot;
 
 /** At gs:[HEARTH_GS_CONTEXT]. The emitter and the gates know these fields by their offsets. */
 typedef struct {
-    uint64_t window;   /* address of the window */
+    uint64_t window; /* address of the window */
+    uint64_t window_end;
     uint64_t stack;    /* address of the lowest byte of the stack */
     uint64_t gs;       /* address that gs points at */
     uint64_t spill[6]; /* 0: rcx and 1: rax of an indirect branch; 2 to 5: the emitter's */

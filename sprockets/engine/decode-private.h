@@ -59,18 +59,19 @@ typedef struct {
     bool pushes;       /* stores below the stack pointer and moves it there */
     bool needs_rip;    /* has a rip-relative operand, accessed or not */
     HearthMemoryOperand memory;
-    HearthRegisterSet reads;   /* general registers, also of addresses; partly written ones too */
-    HearthRegisterSet writes;  /* wholly overwritten, and not read */
-    HearthRegisterSet touches; /* all that occur in any way */
-    uint32_t flags_read;       /* arithmetic flags, by their bits in the flags register */
-    uint32_t flags_written;    /* certainly */
-    bool high_byte;            /* uses ah, ch, dh or bh, which an extended register rules out */
-    bool sets_rsp;             /* other than by push, pop, call, ret */
-    uint64_t target;           /* of direct branches */
-    uint16_t immediate;        /* of ret */
-    uint8_t modrm_at;          /* offset of ModRM in bytes, 0: none */
-    uint8_t disp_at;           /* offset of the displacement, 0: none */
-    uint8_t disp_size;         /* bytes */
+    HearthRegisterSet reads;    /* general registers, also of addresses; partly written ones too */
+    HearthRegisterSet writes;   /* wholly overwritten, and not read */
+    HearthRegisterSet modifies; /* written in any way */
+    HearthRegisterSet touches;  /* all that occur in any way */
+    uint32_t flags_read;        /* arithmetic flags, by their bits in the flags register */
+    uint32_t flags_written;     /* certainly */
+    bool high_byte;             /* uses ah, ch, dh or bh, which an extended register rules out */
+    bool sets_rsp;              /* other than by push, pop, call, ret */
+    uint64_t target;            /* of direct branches */
+    uint16_t immediate;         /* of ret */
+    uint8_t modrm_at;           /* offset of ModRM in bytes, 0: none */
+    uint8_t disp_at;            /* offset of the displacement, 0: none */
+    uint8_t disp_size;          /* bytes */
     uint8_t operand;   /* of strings: bytes of an element; of JMP_REG and CALL_REG: the register */
     uint8_t repeat;    /* of strings: 0, 0xF2 or 0xF3 */
     uint8_t condition; /* of JCC: low four bits of the opcode */

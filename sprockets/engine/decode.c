@@ -55,6 +55,8 @@ static void use_register(HearthInsn *insn, const ZydisDecodedOperand *operand)
     if (reg == HEARTH_NO_REGISTER)
         return;
     insn->touches |= bit(reg);
+    if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+        insn->modifies |= bit(reg);
     if (operand->reg.value >= ZYDIS_REGISTER_AH && operand->reg.value <= ZYDIS_REGISTER_BH)
         insn->high_byte = true;
     bool whole = operand->size >= 32 && operand->actions == ZYDIS_OPERAND_ACTION_WRITE &&

@@ -34,11 +34,14 @@ void hearth_handler_count(HearthSlot *slot, const HearthFragment *fragment);
 /** Code of `pc` in `view`, translated if need be; ends the call if there can be none. */
 HearthFragment *hearth_handler_fragment(HearthSlot *slot, uint64_t pc, HearthView view);
 
+/** Where code goes on after `site` was made good for; ends the call if there can be no code. */
+uint64_t hearth_handler_resume(HearthSlot *slot, HearthSite *site);
+
 /**
  * After something that may have made the first frame: where code goes on after `site`, in the careful view
  * from then on.
  */
-uint64_t hearth_handler_after(HearthSlot *slot, const HearthSite *site);
+uint64_t hearth_handler_after(HearthSlot *slot, HearthSite *site);
 
 /** Ends the call: what a store or load at `address` would have met. */
 _Noreturn void hearth_handler_fault(HearthSlot *slot, HearthOverlayStatus status);

@@ -158,10 +158,20 @@ static uint64_t next_pc(HearthSlot *slot, const HearthSite *site)
     return pc;
 }
 
-uint64_t hearth_handler_after(HearthSlot *slot, const HearthSite *site)
+uint64_t hearth_handler_resume(HearthSlot *slot, HearthSite *site)
+{
+    if (!site->leaves)
+        return site->resume;
+    if (!site->leave)
+        __atomic_store_n(&site->leave, hearth_handler_fragment(slot, site->next, site->view)->code,
+                         __ATOMIC_RELEASE);
+    return site->leave;
+}
+
+uint64_t hearth_handler_after(HearthSlot *slot, HearthSite *site)
 {
     if (slot->overlay.count == 0 || site->view != HEARTH_VIEW_PLAIN)
-        return site->resume;
+        return hearth_handler_resume(slot, site);
     slot->view = HEARTH_VIEW_CAREFUL;
     hearth_slot_forget_shadow(slot);
     return hearth_handler_fragment(slot, next_pc(slot, site), HEARTH_VIEW_CAREFUL)->code;
@@ -171,7 +181,7 @@ uint64_t hearth_handler_after(HearthSlot *slot, const HearthSite *site)
 
 uint64_t hearth_full_special(HearthSlot *slot)
 {
-    const HearthSite *site = hearth_handler_site(slot);
+    HearthSite *site = hearth_handler_site(slot);
     uint64_t *registers = slot->context->registers;
     ((HearthSpecial)site->special)(slot);
     if (site->insn.kind == HEARTH_INSN_SYSCALL) {

@@ -76,18 +76,24 @@ size_t hearth_engine_instance_size(const HearthEngineInstance *instance)
     return instance->data.end - instance->data.start;
 }
 
+static void restore(const HearthEngineInstance *instance)
+{
+    memcpy((void *)instance->data.start, instance->image,
+           instance->data.end - instance->data.start);
+}
+
 void hearth_instance_begin(HearthSlot *slot)
 {
     const HearthEngineInstance *instance = slot->call->instance;
     slot->instance = instance ? instance->data : (HearthMapping){0};
+    if (instance)
+        restore(instance);
 }
 
 void hearth_instance_end(HearthSlot *slot)
 {
     const HearthEngineInstance *instance = slot->call->instance;
-    if (!instance)
-        return;
-    memcpy((void *)instance->data.start, instance->image,
-           instance->data.end - instance->data.start);
+    if (instance)
+        restore(instance);
     slot->instance = (HearthMapping){0};
 }

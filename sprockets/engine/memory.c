@@ -32,6 +32,12 @@ HEARTH_GENERAL_REGISTERS static bool one_page(uint64_t address, uint64_t size)
 
 /* --- The fast way ------------------------------------------------------------------------------ */
 
+/* Where code goes on, or 0: that is still to be made. */
+HEARTH_GENERAL_REGISTERS static uint64_t resume_of(const HearthSite *site)
+{
+    return site->leaves ? __atomic_load_n(&site->leave, __ATOMIC_ACQUIRE) : site->resume;
+}
+
 /* A load or store of one page that has a frame already, by code that can be bounced. */
 HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, HearthSite *site,
                                                          uint64_t address)
@@ -40,7 +46,8 @@ HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, Heart
     const HearthMemoryOperand *memory = &site->insn.memory;
     HearthFrame *frame = hearth_overlay_frame(&slot->overlay, address);
     uint64_t bounce = __atomic_load_n(&site->bounce, __ATOMIC_ACQUIRE);
-    if (!frame || !bounce || site->view == HEARTH_VIEW_PLAIN)
+    uint64_t resume = resume_of(site);
+    if (!frame || !bounce || !resume || site->view == HEARTH_VIEW_PLAIN)
         return 0;
     if ((memory->reads || memory->masked) &&
         !hearth_frame_note(&slot->overlay, frame, address, memory->size))
@@ -49,7 +56,7 @@ HEARTH_GENERAL_REGISTERS static uint64_t bounce_to_frame(HearthSlot *slot, Heart
         hearth_frame_mark(frame, address, memory->size);
     slot->overlay.redirected++;
     context->bounce = (uint64_t)frame->bytes + address % HEARTH_PAGE;
-    context->bounced = site->resume;
+    context->bounced = resume;
     return bounce;
 }
 
@@ -61,15 +68,22 @@ HEARTH_GENERAL_REGISTERS static bool meets_no_frame(const HearthSlot *slot, uint
            !hearth_overlay_frame(&slot->overlay, address + size - 1);
 }
 
-/* Data of the object's own instance is stored to where it is. */
-HEARTH_GENERAL_REGISTERS static uint64_t to_own_data(HearthSlot *slot, const HearthSite *site,
-                                                     uint64_t address)
+/* A store to memory that is the call's own: to where it is, though not by the code that stands there if what follows relies
+ * on the base being private, which it was not. */
+HEARTH_GENERAL_REGISTERS static uint64_t in_place(HearthSlot *slot, const HearthSite *site,
+                                                  uint64_t address)
 {
-    if (site->native)
+    uint64_t resume = resume_of(site);
+    if (site->native && !site->leaves)
         return site->native;
     slot->context->bounce = address;
-    slot->context->bounced = site->resume;
-    return __atomic_load_n(&site->bounce, __ATOMIC_ACQUIRE);
+    slot->context->bounced = resume;
+    return resume ? __atomic_load_n(&site->bounce, __ATOMIC_ACQUIRE) : 0;
+}
+
+HEARTH_GENERAL_REGISTERS static bool owns(const HearthSlot *slot, uint64_t address, uint64_t size)
+{
+    return hearth_slot_owns(slot, address, size) || hearth_slot_has_data(slot, address, size);
 }
 
 HEARTH_GENERAL_REGISTERS uint64_t hearth_fast_memory(HearthSlot *slot)
@@ -79,10 +93,8 @@ HEARTH_GENERAL_REGISTERS uint64_t hearth_fast_memory(HearthSlot *slot)
     if (memory->vector_index || slot->expired)
         return 0;
     uint64_t address = address_of(slot, memory);
-    if (memory->writes && hearth_slot_has_data(slot, address, memory->size))
-        return to_own_data(slot, site, address);
-    if (site->native && memory->writes && hearth_slot_owns(slot, address, memory->size))
-        return site->native;
+    if (memory->writes && owns(slot, address, memory->size))
+        return in_place(slot, site, address);
     if (!memory->writes && site->view == HEARTH_VIEW_CAREFUL &&
         meets_no_frame(slot, address, memory->size))
         return site->native;
@@ -112,7 +124,8 @@ static uint64_t bounce(HearthSlot *slot, HearthSite *site, void *to, bool finish
         hearth_slot_abort(slot, HEARTH_ENGINE_UNSUPPORTED, hearth_insn_name(&site->insn));
     slot->overlay.redirected++;
     context->bounce = (uint64_t)to;
-    context->bounced = finish ? context->gates[HEARTH_GATE_WRITTEN] : site->resume;
+    context->bounced =
+        finish ? context->gates[HEARTH_GATE_WRITTEN] : hearth_handler_resume(slot, site);
     return code;
 }
 
@@ -239,10 +252,9 @@ uint64_t hearth_full_memory(HearthSlot *slot)
     uint64_t address = address_of(slot, memory);
     if (!memory->writes)
         return load(slot, site, address);
-    if (hearth_slot_has_data(slot, address, memory->size))
-        return site->native ? site->native : bounce(slot, site, (void *)address, false);
-    if (site->native && hearth_slot_owns(slot, address, memory->size))
-        return site->native;
+    if (owns(slot, address, memory->size))
+        return site->native && !site->leaves ? site->native
+                                             : bounce(slot, site, (void *)address, false);
     return store(slot, site, address);
 }
 
@@ -263,7 +275,7 @@ static void write_back(HearthSlot *slot)
 
 uint64_t hearth_full_written(HearthSlot *slot)
 {
-    const HearthSite *site = hearth_handler_site(slot);
+    HearthSite *site = hearth_handler_site(slot);
     if (slot->pending.address)
         write_back(slot);
     return hearth_handler_after(slot, site);

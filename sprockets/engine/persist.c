@@ -24,7 +24,7 @@
  */
 
 #define MAGIC 0x3130636F72706553ull
-#define VERSION 1u
+#define VERSION 2u
 
 typedef struct {
     uint64_t magic;
@@ -123,7 +123,8 @@ static void whole_site(Stream *stream, HearthSite *site, uint64_t start)
     from_start(stream, &site->native, start);
     value(stream, &site->view, sizeof site->view);
     value(stream, &site->scratch, sizeof site->scratch);
-    site->bounce = 0;
+    value(stream, &site->leaves, sizeof site->leaves);
+    site->bounce = site->leave = 0;
 }
 
 static void whole_exit(Stream *stream, HearthExit *exit, uint64_t start)

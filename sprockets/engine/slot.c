@@ -117,6 +117,7 @@ static void fill_context(HearthSlot *slot)
 {
     HearthContext *context = slot->context;
     context->window = hearth_slot_at(slot, HEARTH_SLOT_WINDOW);
+    context->window_end = context->window + HEARTH_SLOT_WINDOW_SIZE;
     context->stack = hearth_slot_at(slot, HEARTH_SLOT_STACK);
     context->gs = hearth_slot_at(slot, HEARTH_SLOT_GS);
     context->slot = slot;

@@ -146,7 +146,7 @@ static bool one_element(HearthSlot *slot, const HearthInsn *insn)
 
 uint64_t hearth_full_string(HearthSlot *slot)
 {
-    const HearthSite *site = hearth_handler_site(slot);
+    HearthSite *site = hearth_handler_site(slot);
     const HearthInsn *insn = &site->insn;
     uint64_t *registers = slot->context->registers;
     uint64_t count = elements(slot, insn);

@@ -175,13 +175,15 @@ static void find_live(HearthTranslation *translation)
     }
 }
 
-/* Jumps of the fragment's own code to where it has been. */
+/* Jumps of the fragment's own code to where it has been; and all that lead to a step. */
 static void find_local(HearthTranslation *translation)
 {
     for (uint32_t i = 0; i < translation->step_count; i++) {
         HearthStep *step = &translation->steps[i];
         if (!step->inside && step->insn.kind == HEARTH_INSN_JCC)
             step->local = find_step(translation, step->insn.target);
+        if (step->local != HEARTH_NO_STEP)
+            translation->steps[step->local].landed = true;
     }
 }
 

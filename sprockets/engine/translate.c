@@ -141,6 +141,7 @@ static void begin(HearthTranslation *translation, uint64_t app, HearthView view)
     translation->step_count = translation->site_count = translation->exit_count = 0;
     translation->cold_count = translation->place_count = translation->fold_count = 0;
     translation->jump_count = 0;
+    translation->private = 0;
     translation->first_site = hearth_cache_next_site();
     translation->first_exit = hearth_cache_next_exit();
     translation->lowest = app;
@@ -239,7 +240,10 @@ static bool write_fragment(HearthTranslation *translation, uint64_t from)
     for (uint32_t i = 0; i < translation->step_count; i++) {
         translation->steps[i].at = translation->emitter.used;
         add_place(translation, translation->steps[i].insn.pc);
+        if (translation->steps[i].landed)
+            translation->private = 0;
         translate_step(translation, &translation->steps[i]);
+        hearth_translation_forget(translation, &translation->steps[i]);
     }
     translation->steps[translation->step_count].at = translation->emitter.used;
     land_local_jumps(translation);

@@ -22,6 +22,7 @@ typedef struct {
     uint32_t live_flags_before;
     uint16_t
         local; /* step that a jump leads to, or an inlined return; HEARTH_NO_STEP: none in the fragment */
+    bool landed;      /* a jump of the fragment leads here */
     bool followed;    /* a jump whose target comes next */
     bool inside;      /* an inlined function */
     bool inlined;     /* a call whose target comes next; a return of such a call */
@@ -48,6 +49,7 @@ typedef enum {
 typedef struct {
     HearthColdKind kind;
     uint32_t field;  /* offset of the jump's four bytes that lead here */
+    uint32_t other;  /* the same of a second jump; 0: none */
     uint32_t number; /* of site or exit in the fragment */
     HearthGate gate;
     bool live_flags;  /* saved in spill[4] when the jump was taken */
@@ -78,6 +80,8 @@ struct HearthTranslation {
     uint32_t fold_count;
     uint64_t lowest;
     uint32_t stores[4];
+    HearthRegisterSet private;         /* registers that are known to hold private addresses */
+    uint32_t private_site[HEARTH_RIP]; /* which site compared each */
     bool full;
 };
 
@@ -112,6 +116,9 @@ void hearth_translation_exit(HearthTranslation *translation, unsigned condition,
 
 /** A register that `step` does not use: a dead one if there is (`ret_dead`). Never rsp; with an avoided one. */
 uint8_t hearth_translation_scratch(const HearthStep *step, HearthRegisterSet avoid, bool *ret_dead);
+
+/** What is no longer known of registers after the step. */
+void hearth_translation_forget(HearthTranslation *translation, const HearthStep *step);
 
 /** The instruction with its memory operand checked as the view wants. */
 void hearth_translate_plain(HearthTranslation *translation, const HearthStep *step);

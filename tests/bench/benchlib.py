@@ -169,6 +169,9 @@ def in_turns(*functions):
     return [statistics.median(values) for values in results]
 
 
+VERDICTS = {True: "yes", False: "**no**", None: "-"}
+
+
 class Row:
     """One line of the table. `ratio` compares as the goal does: of times, or of speeds."""
 
@@ -189,12 +192,15 @@ class Row:
         return self
 
     def met(self):
+        """None: there is no goal."""
+        if self.at_most is None and self.at_least is None:
+            return None
         return self.ratio <= self.at_most if self.at_most is not None else self.ratio >= self.at_least
 
     def markdown(self):
         ratio = "" if self.against == "-" else f"{self.ratio:.2f} ×"
         cells = [self.what, self.hearth, f"{self.yardstick}: {self.against}" if ratio else "-", ratio, self.goal,
-                 "yes" if self.met() else "**no**"]
+                 VERDICTS[self.met()]]
         return "| " + " | ".join(cells) + " |"
 
     def json(self):

@@ -13,10 +13,15 @@
 #define CALLS 2000
 #define THREADS 2
 
+static const HearthSprocketMode MODES[] = {HEARTH_SPROCKET_MODE_FORK, HEARTH_SPROCKET_MODE_PROCESS,
+                                           HEARTH_SPROCKET_MODE_ROLLBACK,
+                                           HEARTH_SPROCKET_MODE_DIRECT};
+
 typedef struct {
     HearthSprocketHost *host;
     const char *hook;
     int fd;
+    HearthSprocketMode mode; /* of threads */
 } Work;
 
 static int compare(const void *a, const void *b)
@@ -45,15 +50,16 @@ static void measure(const Work *work, HearthSprocketMode mode, guint calls)
         times[i] = g_get_monotonic_time() - start;
     }
     qsort(times, calls, sizeof *times, compare);
-    printf("%-8s %-6s 10%% %6ld us, median %6ld us, 90%% %6ld us\n", work->hook,
+    printf("%-8s %-8s 10%% %6ld us, median %6ld us, 90%% %6ld us\n", work->hook,
            hearth_sprocket_mode_word(mode), (long)times[calls / 10], (long)times[calls / 2],
            (long)times[calls * 9 / 10]);
 }
 
 static gpointer run_thread(gpointer data)
 {
+    const Work *work = data;
     for (guint i = 0; i < CALLS; i++)
-        call(data, HEARTH_SPROCKET_MODE_FORK);
+        call(work, work->mode);
     return NULL;
 }
 
@@ -66,8 +72,8 @@ static void measure_threads(Work *work)
     for (guint i = 0; i < THREADS; i++)
         g_thread_join(threads[i]);
     double seconds = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
-    printf("%-8s fork   %d threads: %.0f calls/s\n", work->hook, THREADS,
-           THREADS * CALLS / seconds);
+    printf("%-8s %-8s %d threads: %.0f calls/s\n", work->hook,
+           hearth_sprocket_mode_word(work->mode), THREADS, THREADS * CALLS / seconds);
 }
 
 int main(void)
@@ -82,13 +88,17 @@ int main(void)
     if (!host)
         g_error("%s", error->message);
     printf("a JPEG of %zu bytes\n", (size_t)g_bytes_get_size(jpeg));
-    Work work = {host, "metadata", open(path, O_RDONLY | O_CLOEXEC)};
-    measure(&work, HEARTH_SPROCKET_MODE_FORK, CALLS);
-    measure(&work, HEARTH_SPROCKET_MODE_DIRECT, CALLS);
-    measure_threads(&work);
-    work.hook = "preview";
-    measure(&work, HEARTH_SPROCKET_MODE_FORK, CALLS / 4);
-    measure(&work, HEARTH_SPROCKET_MODE_DIRECT, CALLS / 4);
+    Work work = {.host = host, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+    for (gsize i = 0; i < G_N_ELEMENTS(MODES); i++) {
+        if (!hearth_sprocket_mode_available(MODES[i], NULL))
+            continue;
+        work.mode = MODES[i];
+        work.hook = "metadata";
+        measure(&work, MODES[i], CALLS);
+        measure_threads(&work);
+        work.hook = "preview";
+        measure(&work, MODES[i], CALLS / 4);
+    }
     close(work.fd);
     unlink(path);
     rmdir(folder);
