@@ -60,7 +60,7 @@ static const KeyRow KEYS[] = {
     {"content", "engine", VALUE_WORD, 0, 0, "dir", "dir", FALSE},
     {"content", "uri", VALUE_TEXT, 0, 0, NULL, NULL, TRUE},
     {"sprocket ", "enabled", VALUE_BOOLEAN, 0, 0, NULL, NULL, TRUE},
-    {"sprocket ", "trust", VALUE_WORD, 0, 0, "process|inside", NULL, TRUE},
+    {"sprocket ", "trust", VALUE_WORD, 0, 0, "inside|process|fork", NULL, FALSE},
     {"sprocket ", "cpu-ms", VALUE_NUMBER, 1, 3600000, NULL, NULL, TRUE},
     {"sprocket ", "wall-ms", VALUE_NUMBER, 1, 3600000, NULL, NULL, TRUE},
     {"sprocket ", "memory", VALUE_SIZE, 0, 0, NULL, NULL, TRUE},
@@ -464,6 +464,15 @@ HearthImportPolicy hearth_config_policy(const HearthConfig *config, const char *
     if (g_strcmp0(word, "off") == 0)
         return HEARTH_IMPORT_OFF;
     return g_strcmp0(word, "ask") == 0 ? HEARTH_IMPORT_ASK : HEARTH_IMPORT_ON;
+}
+
+HearthSprocketTrust hearth_config_trust(const HearthConfig *config, const char *sprocket)
+{
+    g_autofree char *group = g_strconcat("sprocket ", sprocket, NULL);
+    const char *word = config_get(config, group, "trust");
+    if (g_strcmp0(word, "process") == 0)
+        return HEARTH_TRUST_PROCESS;
+    return g_strcmp0(word, "fork") == 0 ? HEARTH_TRUST_FORK : HEARTH_TRUST_INSIDE;
 }
 
 const char *hearth_import_policy_word(HearthImportPolicy policy)

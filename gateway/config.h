@@ -56,6 +56,16 @@ HearthImportPolicy hearth_config_policy(const HearthConfig *config, const char *
 /** "on", "off", "ask" */
 const char *hearth_import_policy_word(HearthImportPolicy policy);
 
+/** Where the code of a sprocket runs. */
+typedef enum {
+    HEARTH_TRUST_INSIDE,  /* in the daemon, rolled back, where that can be had; else as FORK */
+    HEARTH_TRUST_PROCESS, /* rolled back too, in a confined process that stays; else as FORK */
+    HEARTH_TRUST_FORK,    /* in a confined process for each call */
+} HearthSprocketTrust;
+
+/* [sprocket ID] */
+HearthSprocketTrust hearth_config_trust(const HearthConfig *config, const char *sprocket);
+
 /** Sentences about what is set and has no effect in this version; NULL-terminated. */
 char **hearth_config_notes(const HearthConfig *config);
 

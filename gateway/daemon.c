@@ -64,6 +64,25 @@ static HearthConfig *read_config(const HearthDaemonOptions *options, GError **er
     return g_steal_pointer(&config);
 }
 
+/* A mode that this build or machine cannot have is one that runs in another process. */
+static void apply_trust(HearthSprocketHost *sprockets, const HearthConfig *config)
+{
+    static const HearthSprocketMode MODES[] = {
+        [HEARTH_TRUST_INSIDE] = HEARTH_SPROCKET_MODE_DEFAULT,
+        [HEARTH_TRUST_PROCESS] = HEARTH_SPROCKET_MODE_PROCESS,
+        [HEARTH_TRUST_FORK] = HEARTH_SPROCKET_MODE_FORK,
+    };
+    g_autoptr(GPtrArray) list = hearth_sprocket_host_list(sprockets);
+    for (guint i = 0; i < list->len; i++) {
+        const HearthSprocketStatus *status = list->pdata[i];
+        if (!status->id)
+            continue;
+        HearthSprocketMode mode = MODES[hearth_config_trust(config, status->id)];
+        if (!hearth_sprocket_host_set_mode(sprockets, status->id, mode, NULL))
+            hearth_sprocket_host_set_mode(sprockets, status->id, HEARTH_SPROCKET_MODE_FORK, NULL);
+    }
+}
+
 static const char *wanted_mount(const HearthDaemon *daemon)
 {
     return daemon->options->mount ? daemon->options->mount : hearth_config_mount(daemon->config);
@@ -88,6 +107,8 @@ static gboolean reload(gpointer data)
         daemon->config = hearth_config_ref(config);
         g_mutex_unlock(&daemon->mutex);
         hearth_device_table_set_config(daemon->devices, config);
+        if (daemon->sprockets)
+            apply_trust(daemon->sprockets, config);
         g_message("configuration read again%s",
                   restart ? "; mount and listen change with the next start" : "");
     } else {
@@ -126,12 +147,32 @@ static void raise_limits(void)
 
 /* --- Parts ------------------------------------------------------------------------------------- */
 
+static char *translations_path(const HearthDaemon *daemon)
+{
+    return g_build_filename(daemon->state, "sprockets", "translations", NULL);
+}
+
 static void start_sprockets(HearthDaemon *daemon)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *path = translations_path(daemon);
     daemon->sprockets = hearth_sprocket_host_new(NULL, &error);
-    if (!daemon->sprockets)
+    if (!daemon->sprockets) {
         hearth_daemon_problem(daemon, "pictures are filed by their file time: %s", error->message);
+        return;
+    }
+    apply_trust(daemon->sprockets, daemon->config);
+    g_debug("%ld translations of sprockets are known",
+            hearth_sprocket_host_warm(daemon->sprockets, path));
+}
+
+/* What is lost here is made again, a little slower. */
+static void keep_translations(HearthDaemon *daemon)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = translations_path(daemon);
+    if (daemon->sprockets && !hearth_sprocket_host_keep(daemon->sprockets, path, &error))
+        g_message("translations of sprockets are not kept: %s", error->message);
 }
 
 static void start_mount(HearthDaemon *daemon)
@@ -357,6 +398,7 @@ static gboolean stop(HearthDaemon *daemon)
     g_clear_pointer(&daemon->devices, hearth_device_table_free);
     g_clear_pointer(&daemon->jobs, hearth_jobs_free);
     g_clear_pointer(&daemon->events, hearth_web_events_free);
+    keep_translations(daemon);
     g_clear_pointer(&daemon->sprockets, hearth_sprocket_host_free);
     g_clear_pointer(&daemon->store, hearth_store_close);
     return TRUE;

@@ -179,6 +179,19 @@ static void insert_if(GVariantDict *dict, const char *key, const char *text)
         g_variant_dict_insert(dict, key, "s", text);
 }
 
+/* The words of the key `trust`, by what is in force. */
+static const char *trust_word(HearthSprocketMode mode)
+{
+    switch (mode) {
+    case HEARTH_SPROCKET_MODE_FORK:
+        return "fork";
+    case HEARTH_SPROCKET_MODE_PROCESS:
+        return "process";
+    default:
+        return "inside";
+    }
+}
+
 static GVariant *describe_sprocket(const HearthSprocketStatus *status)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
@@ -193,7 +206,7 @@ static GVariant *describe_sprocket(const HearthSprocketStatus *status)
                           status->media_types ? status->media_types : (char **)none);
     g_variant_dict_insert(&dict, "enabled", "b", status->id && !status->quarantined);
     g_variant_dict_insert(&dict, "quarantined", "b", status->quarantined);
-    g_variant_dict_insert(&dict, "trust", "s", "process");
+    g_variant_dict_insert(&dict, "trust", "s", trust_word(status->mode));
     g_variant_dict_insert(&dict, "calls", "t", status->calls);
     return g_variant_dict_end(&dict);
 }

@@ -155,6 +155,23 @@ static void insert_text(GVariantDict *dict, const char *key, const char *text)
         g_variant_dict_insert(dict, key, "s", text);
 }
 
+/* What was translated was so for the first call; the rest is of the last. */
+static void insert_engine(GVariantDict *dict, const HearthSprocketRunStats *stats)
+{
+    const HearthSprocketEngineStats *last = &stats->report.engine, *first = &stats->cold;
+    g_auto(GVariantDict) stores = G_VARIANT_DICT_INIT(NULL);
+    g_variant_dict_insert(&stores, "stack", "t", first->stores_stack);
+    g_variant_dict_insert(&stores, "thread", "t", first->stores_thread);
+    g_variant_dict_insert(&stores, "checked", "t", first->stores_checked);
+    g_variant_dict_insert(&stores, "foreign", "t", first->stores_foreign);
+    g_variant_dict_insert_value(dict, "stores", g_variant_dict_end(&stores));
+    g_variant_dict_insert(dict, "instructions_translated", "t", first->instructions);
+    g_variant_dict_insert(dict, "overlay_pages", "t", (guint64)last->overlay_pages);
+    g_variant_dict_insert(dict, "syscalls", "t", (guint64)last->system_calls);
+    g_variant_dict_insert(dict, "tries", "t", (guint64)last->tries);
+    g_variant_dict_insert(dict, "memory", "t", last->memory);
+}
+
 static GVariant *run_value(const Run *run)
 {
     const HearthSprocketReport *report = &run->stats.report;
@@ -171,6 +188,7 @@ static GVariant *run_value(const Run *run)
     g_variant_dict_insert(&dict, "cold_ns", "t", run->stats.cold_ns);
     g_variant_dict_insert(&dict, "cpu_us", "t", report->cpu_us);
     g_variant_dict_insert(&dict, "peak_memory", "t", report->peak_memory);
+    insert_engine(&dict, &run->stats);
     if (run->values)
         g_variant_dict_insert_value(&dict, "result", run->values);
     if (run->bytes)
@@ -178,9 +196,23 @@ static GVariant *run_value(const Run *run)
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
+static void add_engine(HearthFacts *facts, GVariant *value, GVariant *stores)
+{
+    static const char *const KEYS[] = {"instructions_translated", "overlay_pages", "syscalls",
+                                       "tries"};
+    static const char *const CLASSES[] = {"stack", "thread", "checked", "foreign"};
+    for (gsize i = 0; i < G_N_ELEMENTS(KEYS); i++)
+        hearth_facts_add(facts, KEYS[i], value, KEYS[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS(CLASSES); i++) {
+        g_autofree char *title = g_strconcat("stores.", CLASSES[i], NULL);
+        hearth_facts_add(facts, title, stores, CLASSES[i]);
+    }
+}
+
 static void print_run(HearthCall *call, const Run *run)
 {
     g_autoptr(GVariant) value = run_value(run);
+    g_autoptr(GVariant) stores = g_variant_lookup_value(value, "stores", G_VARIANT_TYPE_VARDICT);
     HearthFacts *facts = hearth_facts_new();
     hearth_facts_add_all(facts, run->values);
     if (hearth_call_flag(call, "stats")) {
@@ -188,6 +220,8 @@ static void print_run(HearthCall *call, const Run *run)
                                            "median_ns", "cold_ns", "cpu_us",  "peak_memory"};
         for (gsize i = 0; i < G_N_ELEMENTS(KEYS); i++)
             hearth_facts_add(facts, KEYS[i], value, KEYS[i]);
+        if (run->stats.report.engine.tries > 0)
+            add_engine(facts, value, stores);
     }
     hearth_facts_add(facts, "log", value, "log");
     hearth_facts_print(facts);
@@ -221,12 +255,12 @@ static gboolean call_sprocket(HearthCall *call, GVariant *params, HearthSprocket
 static gboolean run_run(HearthCall *call, GError **error)
 {
     const char *word = hearth_call_value(call, "mode");
-    HearthSprocketMode mode = HEARTH_SPROCKET_MODE_FORK;
+    HearthSprocketMode mode = HEARTH_SPROCKET_MODE_DEFAULT;
     g_autoptr(GError) cause = NULL;
     g_auto(Run) run = {0};
     guint64 repeat;
     if (word && !hearth_sprocket_mode_parse(word, &mode))
-        return hearth_call_usage(error, "--mode is fork, direct or rollback");
+        return hearth_call_usage(error, "--mode is rollback, fork, direct or process");
     if (!hearth_call_number(call, "repeat", 1, G_MAXUINT32, &repeat, error))
         return FALSE;
     g_autoptr(GVariant) params = read_params(call, error);
@@ -249,7 +283,7 @@ static gboolean run_run(HearthCall *call, GError **error)
 
 static const HearthCallOption RUN_OPTIONS[] = {
     {"param", 0, "K=V", "a parameter of the hook; may be given several times"},
-    {"mode", 0, "MODE", "fork (the default) or direct"},
+    {"mode", 0, "MODE", "rollback (the default where it can be had), process, fork or direct"},
     {"repeat", 0, "N", "call it so often"},
     {"stats", 0, NULL, "how the call went, and what it cost"},
     {"output", 'o', "FILE", "write what it emits there"},

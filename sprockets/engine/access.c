@@ -239,7 +239,11 @@ static void check_stack(HearthTranslation *translation, const HearthStep *step)
     Scratch scratch = begin_check(translation, &after, false);
     hearth_emit_move(emitter, scratch.first, HEARTH_RSP);
     hearth_emit_gs(emitter, 0x2B, scratch.first, HEARTH_AT(stack));
-    hearth_emit_compare(emitter, scratch.first, HEARTH_SLOT_STACK_SIZE);
+    /* ror by 3: what is no multiple of 8 becomes large. An odd stack would mix addresses in the shadow. */
+    const uint8_t rotate[] = {(uint8_t)(0x48 | (scratch.first >= 8)), 0xC1,
+                              (uint8_t)(0xC8 | (scratch.first & 7)), 3};
+    hearth_emit_bytes(emitter, rotate, sizeof rotate);
+    hearth_emit_compare(emitter, scratch.first, HEARTH_SLOT_STACK_SIZE / 8);
     end_check(translation, &scratch, false, ABOVE_OR_EQUAL, site, HEARTH_GATE_STACK);
 }
 

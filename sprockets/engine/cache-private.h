@@ -140,6 +140,8 @@ bool hearth_cache_owns(uint64_t address);
 
 /** Forgets all. No call is in progress. */
 void hearth_cache_reset(void);
+/** True if something did not fit: it is time for a reset. */
+bool hearth_cache_is_full(void);
 /** Counts resets: branch tables of slots are stale when it changes. */
 uint64_t hearth_cache_epoch(void);
 

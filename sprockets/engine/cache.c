@@ -37,6 +37,7 @@ typedef struct {
     HearthFragment **sorted; /* by code address, as they are appended */
     _Atomic uint32_t count;
     _Atomic uint64_t epoch;
+    _Atomic bool full;    /* something did not fit */
     pthread_mutex_t lock; /* the translator's; also of all above that is not atomic */
 } Cache;
 
@@ -291,8 +292,10 @@ HearthFragment *hearth_cache_publish(const HearthDraft *draft)
 {
     size_t room;
     uint64_t at = hearth_cache_place(&room);
-    if (!has_room(draft, room))
+    if (!has_room(draft, room)) {
+        atomic_store(&cache.full, true);
         return NULL;
+    }
     HearthFragment *fragment = keep(&draft->fragment, sizeof *fragment);
     fragment->places = keep(fragment->places, fragment->place_count * sizeof(HearthPlace));
     fragment->relocations =
@@ -358,8 +361,14 @@ void hearth_cache_reset(void)
     cache.site_count = cache.exit_count = 0;
     atomic_store(&cache.count, 0);
     write_lost_return();
+    atomic_store(&cache.full, false);
     atomic_fetch_add(&cache.epoch, 1);
     hearth_cache_unlock();
+}
+
+bool hearth_cache_is_full(void)
+{
+    return atomic_load(&cache.full);
 }
 
 uint64_t hearth_cache_epoch(void)

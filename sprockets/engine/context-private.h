@@ -55,7 +55,7 @@
 #define HEARTH_BRANCH_ENTRIES 2048  /* of each branch table; a power of two */
 #define HEARTH_MARKED_ENTRIES 65536 /* of the table of marked pages; what 16 bits count */
 #define HEARTH_CLEAN_ENTRIES 1024   /* of the table of clean pages; a power of two */
-#define HEARTH_XSAVE_SIZE 8192      /* bytes; available() compares it with the processor's */
+#define HEARTH_XSAVE_SIZE 16384     /* bytes; available() compares it with the processor's */
 
 /** Order of the registers in `registers`: that of their numbers in instructions. */
 enum {
@@ -114,6 +114,7 @@ typedef struct {
 
 #define HEARTH_FEATURE_AVX 1
 #define HEARTH_FEATURE_XSAVEC 2
+#define HEARTH_FEATURE_KEYS 4 /* protection keys */
 
 typedef struct HearthSlot HearthSlot;
 
@@ -138,9 +139,10 @@ typedef struct {
     HearthSlot *slot;
     uint64_t
         wall; /* what selector is while translated code runs: 1 where the second wall stands, else 0 */
-    uint8_t selector; /* of syscall user dispatch: 0 allow, 1 block */
-    uint8_t features; /* of the processor: HEARTH_FEATURE_ bits */
-    uint32_t mxcsr;   /* of the host */
+    uint8_t selector;                  /* of syscall user dispatch: 0 allow, 1 block */
+    uint8_t features;                  /* of the processor: HEARTH_FEATURE_ bits */
+    uint32_t mxcsr;                    /* of the host */
+    uint32_t call_mxcsr, call_control; /* of the call, SSE and x87, while a function stands in */
     HearthBranchEntry branches[HEARTH_VIEWS][HEARTH_BRANCH_ENTRIES];
     uint8_t marked
         [HEARTH_MARKED_ENTRIES]; /* by low bits of a page's number: it or the next may have a frame */

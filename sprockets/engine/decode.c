@@ -1,15 +1,22 @@
 #include "sprockets/engine/decode-private.h"
 
 #include <Zydis/Zydis.h>
+#include <cpuid.h>
 #include <string.h>
 
-/* Longest image of xsave and kin: the kernel says more only with AMX, which is refused. */
-#define STATE_SIZE 4096 /* bytes */
+#include "sprockets/engine/state-private.h"
 
-static ZydisDecoder decoder;
+#define STATE_SIZE_MAX                                                                             \
+    4096 /* bytes of xsave's image that an access may have; with AMX there are more */
+
+static HEARTH_STATE ZydisDecoder decoder;
+static HEARTH_STATE uint16_t state_size; /* bytes of xsave's image here; 0: too many */
 
 __attribute__((constructor)) static void init_decoder(void)
 {
+    unsigned a, b, c, d;
+    if (__get_cpuid_count(0xD, 0, &a, &b, &c, &d) && c <= STATE_SIZE_MAX)
+        state_size = STATE_SIZE_MAX;
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 }
 
@@ -192,7 +199,7 @@ static uint16_t access_size(const ZydisDecodedInstruction *decoded,
     case ZYDIS_MNEMONIC_XSAVEOPT64:
     case ZYDIS_MNEMONIC_XRSTOR:
     case ZYDIS_MNEMONIC_XRSTOR64:
-        return STATE_SIZE;
+        return state_size;
     default:
         return operand->size ? operand->size / 8 : 64;
     }
@@ -244,12 +251,16 @@ static bool take_memory(HearthInsn *insn, const ZydisDecodedInstruction *decoded
         bool hidden = operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
         if (hidden && (operand->mem.base == ZYDIS_REGISTER_RSP ||
                        decoded->mnemonic == ZYDIS_MNEMONIC_LEAVE)) {
+            if (operand->size % 64 != 0)
+                return false; /* the stack pointer stays a multiple of 8 */
             insn->pushes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
             continue; /* push, pop and kin */
         }
         if (hidden || operand->mem.segment == ZYDIS_REGISTER_GS || !insn->modrm_at)
             return false;
         read_address(insn, decoded, operand);
+        if (insn->memory.thread && insn->memory.base == HEARTH_RIP)
+            return false;
         insn->has_memory = operand->mem.type != ZYDIS_MEMOP_TYPE_AGEN && operand->actions != 0;
         if (!insn->has_memory)
             continue;
@@ -258,6 +269,8 @@ static bool take_memory(HearthInsn *insn, const ZydisDecodedInstruction *decoded
         insn->memory.reads = operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
         insn->memory.writes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
         insn->memory.size = access_size(decoded, operand);
+        if (insn->memory.size == 0)
+            return false;
         insn->memory.masked = is_masked(decoded);
         if (insn->memory.vector_index && insn->memory.writes)
             return false;
@@ -299,6 +312,8 @@ static HearthInsnKind conditional_kind(HearthInsn *insn, const ZydisDecodedInstr
                                        const ZydisDecodedOperand *operands)
 {
     insn->target = insn->pc + insn->length + (uint64_t)operands[0].imm.value.s;
+    if (decoded->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+        return HEARTH_INSN_UNSUPPORTED; /* processors differ: some cut the address to 16 bits */
     switch (decoded->mnemonic) {
     case ZYDIS_MNEMONIC_JRCXZ:
     case ZYDIS_MNEMONIC_JECXZ:
@@ -314,7 +329,7 @@ static HearthInsnKind conditional_kind(HearthInsn *insn, const ZydisDecodedInstr
         decoded->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (decoded->opcode & 0xF0) == 0x70;
     bool wide = decoded->opcode_map == ZYDIS_OPCODE_MAP_0F && (decoded->opcode & 0xF0) == 0x80;
     bool legacy = decoded->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
-    if (!legacy || !(narrow || wide) || decoded->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+    if (!legacy || !(narrow || wide))
         return HEARTH_INSN_UNSUPPORTED;
     insn->condition = decoded->opcode & 15;
     return HEARTH_INSN_JCC;
@@ -332,7 +347,7 @@ static HearthInsnKind kind_of(HearthInsn *insn, const ZydisDecodedInstruction *d
         if (decoded->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || decoded->operand_width != 64)
             return HEARTH_INSN_UNSUPPORTED;
         insn->immediate = decoded->operand_count_visible ? (uint16_t)operands[0].imm.value.u : 0;
-        return HEARTH_INSN_RET;
+        return insn->immediate % 8 ? HEARTH_INSN_UNSUPPORTED : HEARTH_INSN_RET;
     case ZYDIS_MNEMONIC_SYSCALL:
         return HEARTH_INSN_SYSCALL;
     case ZYDIS_MNEMONIC_CPUID:
@@ -344,7 +359,8 @@ static HearthInsnKind kind_of(HearthInsn *insn, const ZydisDecodedInstruction *d
     case ZYDIS_MNEMONIC_RDSEED:
     case ZYDIS_MNEMONIC_RDPID:
         insn->operand = general(operands[0].reg.value);
-        return operands[0].size < 32 ? HEARTH_INSN_UNSUPPORTED : HEARTH_INSN_RANDOM;
+        return operands[0].size < 32 || insn->operand == 4 ? HEARTH_INSN_UNSUPPORTED
+                                                           : HEARTH_INSN_RANDOM;
     case ZYDIS_MNEMONIC_XGETBV:
         return HEARTH_INSN_XGETBV;
     case ZYDIS_MNEMONIC_INT3:
@@ -365,6 +381,37 @@ static HearthInsnKind kind_of(HearthInsn *insn, const ZydisDecodedInstruction *d
     default:
         return HEARTH_INSN_PLAIN;
     }
+}
+
+static bool is_segment_prefix(uint8_t byte)
+{
+    return byte == 0x64 || byte == 0x65 || byte == 0x26 || byte == 0x2E || byte == 0x36 ||
+           byte == 0x3E;
+}
+
+static bool is_prefix(uint8_t byte)
+{
+    return byte == 0x66 || byte == 0x67 || byte == 0xF0 || byte == 0xF2 || byte == 0xF3 ||
+           is_segment_prefix(byte);
+}
+
+/*
+ * Prefixes that compilers do not write and that copies would have to be careful with: a second segment, of which
+ * the last counts, and a REX that another prefix makes void.
+ */
+static bool bad_prefixes(const HearthInsn *insn)
+{
+    unsigned at = 0, segments = 0;
+    bool thread = false;
+    for (; at < insn->length && is_prefix(insn->bytes[at]); at++) {
+        segments += is_segment_prefix(insn->bytes[at]);
+        thread = thread || insn->bytes[at] == 0x64 || insn->bytes[at] == 0x65;
+    }
+    if (thread && segments > 1)
+        return true;
+    bool rex = at < insn->length && (insn->bytes[at] & 0xF0) == 0x40;
+    uint8_t next = rex && at + 1u < insn->length ? insn->bytes[at + 1] : 0;
+    return rex && (is_prefix(next) || (next & 0xF0) == 0x40);
 }
 
 /* Forms that the table cannot tell from good ones by the mnemonic alone. */
@@ -413,7 +460,7 @@ void hearth_decode(uint64_t pc, const uint8_t *bytes, uint64_t available, Hearth
     use_flags(insn, &decoded, operands);
     HearthInsnKind kind = kind_of(insn, &decoded, operands);
     bool table = kind == HEARTH_INSN_PLAIN || kind == HEARTH_INSN_STRING;
-    if (table && !hearth_instruction_allowed(insn->mnemonic))
+    if ((table && !hearth_instruction_allowed(insn->mnemonic)) || bad_prefixes(insn))
         return;
     bool operand = kind == HEARTH_INSN_PLAIN || kind == HEARTH_INSN_TRAP ||
                    kind == HEARTH_INSN_JMP_REG || kind == HEARTH_INSN_CALL_REG;
@@ -423,12 +470,6 @@ void hearth_decode(uint64_t pc, const uint8_t *bytes, uint64_t available, Hearth
 }
 
 /* --- Rebasing ---------------------------------------------------------------------------------- */
-
-static bool is_segment_prefix(uint8_t byte)
-{
-    return byte == 0x64 || byte == 0x65 || byte == 0x26 || byte == 0x2E || byte == 0x36 ||
-           byte == 0x3E;
-}
 
 /* Copies legacy prefixes but for segments; how many of the instruction's were there. */
 static unsigned copy_prefixes(const HearthInsn *insn, uint8_t *out, unsigned *used)

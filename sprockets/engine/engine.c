@@ -46,19 +46,27 @@ const char *hearth_engine_outcome_word(HearthEngineOutcome outcome)
 
 /* --- Beginnings -------------------------------------------------------------------------------- */
 
-bool hearth_engine_available(const char **ret_reason)
+static HEARTH_STATE pthread_once_t asked = PTHREAD_ONCE_INIT;
+static HEARTH_STATE const char *missing; /* NULL: nothing */
+
+/* Once: in a virtual machine each cpuid is an exit. */
+static void ask_processor(void)
 {
     unsigned a, b, c, d;
-    const char *reason = NULL;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-        reason = "the processor or the kernel has no xsave";
+        missing = "the processor or the kernel has no xsave";
     else if (__get_cpuid_count(0xD, 0, &a, &b, &c, &d) && b > HEARTH_XSAVE_SIZE)
-        reason = "the processor's vector registers do not fit";
+        missing = "the processor's vector registers do not fit";
     else if (__get_cpuid(0x80000001, &a, &b, &c, &d) && !(c & 1))
-        reason = "the processor has no lahf";
+        missing = "the processor has no lahf";
+}
+
+bool hearth_engine_available(const char **ret_reason)
+{
+    pthread_once(&asked, ask_processor);
     if (ret_reason)
-        *ret_reason = reason;
-    return reason == NULL;
+        *ret_reason = missing;
+    return missing == NULL;
 }
 
 static void init_once(void)
@@ -251,7 +259,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
         strcpy(ret_result->rule, "engine: a call is in progress in this thread");
         return;
     }
-    if (hearth_region_refresh())
+    if (hearth_region_refresh() || hearth_cache_is_full())
         hearth_engine_flush();
     hearth_wall_raise(slot);
     pthread_rwlock_rdlock(&calls);

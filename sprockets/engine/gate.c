@@ -75,6 +75,9 @@
         [slot] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, slot)),                             \
         [features] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, features)),                     \
         [compact] "i"(HEARTH_FEATURE_XSAVEC), [avx] "i"(HEARTH_FEATURE_AVX),                       \
+        [call_mxcsr] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, call_mxcsr)),                 \
+        [call_control] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, call_control)),             \
+        [keys] "i"(HEARTH_FEATURE_KEYS),                                                           \
         [mxcsr] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, mxcsr)),                           \
         [vectors] "i"(HEARTH_GS_CONTEXT + offsetof(HearthContext, vectors))
 
@@ -100,8 +103,22 @@ GATE(gate_memory, hearth_fast_memory, hearth_full_memory)
 GATE(gate_written, hearth_fast_none, hearth_full_written)
 GATE(gate_string, hearth_fast_string, hearth_full_string)
 GATE(gate_special, hearth_fast_none, hearth_full_special)
-/* Never in doubt, so that vector registers are not kept. */
-GATE(gate_function, hearth_full_special, hearth_full_special)
+/* Instead of a function: its caller expects no vector register back, but the modes that it had set. */
+__attribute__((naked)) static void gate_function(void)
+{
+    __asm__ volatile(KEEP_REGISTERS "stmxcsr %%gs:%c[call_mxcsr]\n"
+                                    "fnstcw %%gs:%c[call_control]\n"
+                                    "fninit\n"
+                                    "ldmxcsr %%gs:%c[mxcsr]\n"
+                                    "mov %%gs:%c[slot], %%rdi\n"
+                                    "call hearth_full_special\n"
+                                    "mov %%rax, %%gs:%c[after]\n"
+                                    "fldcw %%gs:%c[call_control]\n"
+                                    "ldmxcsr %%gs:%c[call_mxcsr]\n" BRING_BACK
+                     :
+                     : OPERANDS);
+}
+
 GATE(gate_stack, hearth_fast_none, hearth_full_stack)
 GATE(gate_denied, hearth_fast_none, hearth_full_denied)
 
@@ -116,6 +133,13 @@ GATE(gate_denied, hearth_fast_none, hearth_full_denied)
     "1: fninit\n"                                                                                  \
     "fldcw 8(%%rsp)\n"                                                                             \
     "ldmxcsr (%%rsp)\n"                                                                            \
+    "testb %[keys], %%gs:%c[features]\n"                                                           \
+    "jz 5f\n"                                                                                      \
+    "mov 16(%%rsp), %%eax\n"                                                                       \
+    "xor %%ecx, %%ecx\n"                                                                           \
+    "xor %%edx, %%edx\n"                                                                           \
+    "wrpkru\n"                                                                                     \
+    "5:\n"                                                                                         \
     "add $24, %%rsp\n"                                                                             \
     "popq %%rbx\n"                                                                                 \
     "popq %%rbp\n"                                                                                 \
@@ -124,17 +148,16 @@ GATE(gate_denied, hearth_fast_none, hearth_full_denied)
     "popq %%r14\n"                                                                                 \
     "popq %%r15\n"                                                                                 \
     "push $0x202\n"                                                                                \
-    "popfq\n"                                                                                      \
-    "ret\n"
+    "popfq\n"
 
 __attribute__((naked)) static void gate_done(void)
 {
-    __asm__ volatile(KEEP_REGISTERS "mov $1, %%eax\n" LEAVE : : OPERANDS);
+    __asm__ volatile(KEEP_REGISTERS LEAVE "mov $1, %%eax\nret\n" : : OPERANDS);
 }
 
 __attribute__((naked)) _Noreturn void hearth_gate_leave(void)
 {
-    __asm__ volatile("xor %%eax, %%eax\n" LEAVE : : OPERANDS);
+    __asm__ volatile(LEAVE "xor %%eax, %%eax\nret\n" : : OPERANDS);
 }
 
 __attribute__((naked)) int hearth_gate_enter(void)
@@ -148,6 +171,12 @@ __attribute__((naked)) int hearth_gate_enter(void)
                      "sub $24, %%rsp\n"
                      "stmxcsr (%%rsp)\n"
                      "fnstcw 8(%%rsp)\n"
+                     "testb %[keys], %%gs:%c[features]\n"
+                     "jz 1f\n"
+                     "xor %%ecx, %%ecx\n"
+                     "rdpkru\n"
+                     "mov %%eax, 16(%%rsp)\n"
+                     "1:\n"
                      "mov %%rsp, %%gs:%c[host]\n" BRING_BACK
                      :
                      : OPERANDS);
@@ -167,6 +196,8 @@ static uint8_t find_features(void)
         features |= HEARTH_FEATURE_AVX;
     if (__get_cpuid_count(0xD, 1, &a, &b, &c, &d) && a & 2)
         features |= HEARTH_FEATURE_XSAVEC;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && c & bit_OSPKE)
+        features |= HEARTH_FEATURE_KEYS;
     return features;
 }
 

@@ -211,6 +211,9 @@ static void follow_cache(HearthSlot *slot)
     if (slot->epoch == epoch)
         return;
     memset(slot->context->branches, 0, sizeof slot->context->branches);
+    /* Address 0 has the first place, and is never found there. */
+    for (int view = 0; view < HEARTH_VIEWS; view++)
+        slot->context->branches[view][0].app = 1;
     hearth_slot_forget_shadow(slot);
     slot->epoch = epoch;
 }

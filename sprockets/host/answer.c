@@ -57,6 +57,35 @@ static gboolean judge_broken_rule(HearthSprocketReport *report, const char *rule
                     "it wrote over the head of its result");
 }
 
+/* What the engine refuses has the name of a rule and no need of a sentence for each. */
+static gboolean judge_refused(HearthSprocketReport *report, const char *rule, GError **error)
+{
+    if (strcmp(rule, "emit") == 0)
+        return judge_broken_rule(report, rule, error);
+    return conclude(report, HEARTH_SPROCKET_REFUSED, rule, error, HEARTH_ERROR_PROTOCOL,
+                    strcmp(rule, "exit") == 0
+                        ? "it ended its process"
+                        : "it asked the system for what a sprocket may not have");
+}
+
+static gboolean judge_memory(HearthSprocketReport *report, const char *rule, GError **error)
+{
+    return conclude(report, HEARTH_SPROCKET_OUT_OF_MEMORY, rule, error, HEARTH_ERROR_LIMIT,
+                    "it used more memory than a call may");
+}
+
+static gboolean judge_fault(const HearthAnswer *answer, const HearthJob *job,
+                            HearthSprocketReport *report, const char *rule, GError **error)
+{
+    if (answer->head.memory_full)
+        return judge_memory(report, "memory", error);
+    if (strcmp(rule, "SIGBUS") == 0 && input_shrank(job))
+        return conclude(report, HEARTH_SPROCKET_NOT_RUN, NULL, error, HEARTH_ERROR_CONFLICT,
+                        "the file became shorter while it was read");
+    return conclude(report, HEARTH_SPROCKET_FAULTED, rule, error, HEARTH_ERROR_PROTOCOL,
+                    "it crashed");
+}
+
 static gboolean judge_ended(const HearthAnswer *answer, const HearthJob *job,
                             HearthSprocketReport *report, GError **error)
 {
@@ -67,19 +96,10 @@ static gboolean judge_ended(const HearthAnswer *answer, const HearthJob *job,
     if (strcmp(rule, "emit") == 0)
         return judge_broken_rule(report, rule, error);
     if (answer->head.memory_full)
-        return conclude(report, HEARTH_SPROCKET_OUT_OF_MEMORY, "memory", error, HEARTH_ERROR_LIMIT,
-                        "it used more memory than a call may");
-    if (strcmp(rule, "exit") == 0)
-        return conclude(report, HEARTH_SPROCKET_REFUSED, rule, error, HEARTH_ERROR_PROTOCOL,
-                        "it ended its process");
-    if (g_str_has_prefix(rule, "system call"))
-        return conclude(report, HEARTH_SPROCKET_REFUSED, rule, error, HEARTH_ERROR_PROTOCOL,
-                        "it asked the system for what a sprocket may not have");
-    if (strcmp(rule, "SIGBUS") == 0 && input_shrank(job))
-        return conclude(report, HEARTH_SPROCKET_NOT_RUN, NULL, error, HEARTH_ERROR_CONFLICT,
-                        "the file became shorter while it was read");
-    return conclude(report, HEARTH_SPROCKET_FAULTED, rule, error, HEARTH_ERROR_PROTOCOL,
-                    "it crashed");
+        return judge_memory(report, "memory", error);
+    if (strcmp(rule, "exit") == 0 || g_str_has_prefix(rule, "system call"))
+        return judge_refused(report, rule, error);
+    return judge_fault(answer, job, report, rule, error);
 }
 
 static gboolean judge_result(const HearthAnswer *answer, const HearthJob *job, guint edge,
@@ -115,14 +135,59 @@ static gboolean judge_returned(const HearthAnswer *answer, const HearthJob *job,
                         "it says that the file is damaged");
     case SPROCKET_FAILED:
         if (answer->head.memory_full)
-            return conclude(report, HEARTH_SPROCKET_OUT_OF_MEMORY, "memory", error,
-                            HEARTH_ERROR_LIMIT, "it used more memory than a call may");
+            return judge_memory(report, "memory", error);
         return conclude(report, HEARTH_SPROCKET_DECLINED, NULL, error, HEARTH_ERROR_UNSUPPORTED,
                         "it could not");
     default:
         return conclude(report, HEARTH_SPROCKET_INVALID, "return-value", error,
                         HEARTH_ERROR_PROTOCOL, "it returned what is no SprocketStatus");
     }
+}
+
+/* The outcomes of engine.h other than RETURNED. */
+static gboolean judge_engine(const HearthAnswer *answer, const HearthJob *job,
+                             HearthSprocketReport *report, GError **error)
+{
+    const char *rule = answer->ended.rule;
+    switch (answer->ended.outcome) {
+    case HEARTH_ENGINE_REFUSED:
+        return judge_refused(report, rule, error);
+    case HEARTH_ENGINE_FAULTED:
+        return judge_fault(answer, job, report, rule, error);
+    case HEARTH_ENGINE_TIMED_OUT:
+        return conclude(report, HEARTH_SPROCKET_TIMED_OUT, rule, error, HEARTH_ERROR_TIMED_OUT,
+                        strcmp(rule, "cpu-time") == 0
+                            ? "it used more processor time than a call may"
+                            : "it took longer than a call may");
+    case HEARTH_ENGINE_OUT_OF_MEMORY:
+        return judge_memory(report, rule, error);
+    case HEARTH_ENGINE_CONFLICT:
+        return conclude(report, HEARTH_SPROCKET_CONFLICT, rule, error, HEARTH_ERROR_CONFLICT,
+                        "other threads were at work on what it read");
+    case HEARTH_ENGINE_ESCAPED:
+        return conclude(report, HEARTH_SPROCKET_ESCAPED, rule, error, HEARTH_ERROR_PROTOCOL,
+                        strcmp(rule, "stack") == 0 ? "it used more stack than a call may"
+                                                   : "it went on where there is no code of a file");
+    default:
+        return conclude(report, HEARTH_SPROCKET_UNSUPPORTED, rule, error, HEARTH_ERROR_PROTOCOL,
+                        "it has an instruction that cannot be rolled back");
+    }
+}
+
+static void report_engine(const HearthEngineStats *stats, HearthSprocketReport *report)
+{
+    report->peak_memory = stats->memory;
+    report->engine = (HearthSprocketEngineStats){
+        .instructions = stats->instructions,
+        .stores_stack = stats->stores.stack,
+        .stores_thread = stats->stores.thread,
+        .stores_checked = stats->stores.checked,
+        .stores_foreign = stats->stores.foreign,
+        .overlay_pages = stats->overlay_pages,
+        .system_calls = stats->system_calls,
+        .tries = stats->tries,
+        .memory = stats->memory,
+    };
 }
 
 gboolean hearth_answer_judge(const HearthAnswer *answer, const HearthJob *job, guint edge,
@@ -133,6 +198,8 @@ gboolean hearth_answer_judge(const HearthAnswer *answer, const HearthJob *job, g
     report->peak_memory = ended->peak_memory;
     report->again = answer->again;
     report->log = g_strdup(answer->log);
+    if (ended->by_engine)
+        report_engine(&ended->stats, report);
     if (ended->error != 0) {
         report->outcome = HEARTH_SPROCKET_NOT_RUN;
         return hearth_set_errno(error, ended->error, "cannot set up a process for the call");
@@ -143,9 +210,12 @@ gboolean hearth_answer_judge(const HearthAnswer *answer, const HearthJob *job, g
     if (ended->kill == HEARTH_WIRE_KILL_WALL)
         return conclude(report, HEARTH_SPROCKET_TIMED_OUT, "wall-time", error,
                         HEARTH_ERROR_TIMED_OUT, "it took longer than a call may");
-    if (ended->rule[0] == '\0')
+    gboolean returned =
+        ended->by_engine ? ended->outcome == HEARTH_ENGINE_RETURNED : ended->rule[0] == '\0';
+    if (returned)
         return judge_returned(answer, job, edge, report, ret_values, error);
     report->address = answer->head.address;
-    report->symbol = ended->symbol[0] ? g_strdup(ended->symbol) : NULL;
-    return judge_ended(answer, job, report, error);
+    report->symbol = ended->symbol[0] ? g_utf8_make_valid(ended->symbol, -1) : NULL;
+    return ended->by_engine ? judge_engine(answer, job, report, error)
+                            : judge_ended(answer, job, report, error);
 }

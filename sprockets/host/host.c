@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/error.h"
 #include "gateway/base/io.h"
 #include "sprockets/host/direct-private.h"
 #include "sprockets/host/registry-private.h"
+#include "sprockets/host/residents-private.h"
 #include "sprockets/host/result-private.h"
 #include "sprockets/host/server-private.h"
 
@@ -24,13 +26,15 @@ static const HearthSprocketLimits DEFAULT_LIMITS = {
 };
 
 struct HearthSprocketHost {
-    HearthSprocketMode mode;
+    HearthSprocketMode mode;     /* not DEFAULT */
     HearthSprocketLimits limits; /* no zeros */
     HearthServer *server;
+    HearthResidents *residents;
     GPtrArray *sprockets; /* HearthSprocket by slot; fixed after new */
     GMutex lock;          /* the counters of the sprockets, and their `direct`; no call inside */
-    GMutex load_lock;     /* taken before `lock`: one thread fills the server with sprockets */
-    gboolean served;      /* under load_lock: the sprockets are loaded in the server */
+    /* Taken before `lock`: one thread fills the server, or this process, with sprockets. */
+    GMutex load_lock;
+    gboolean served; /* under load_lock: the sprockets are loaded in the server */
 };
 
 /* What fits a file, and what the file is then taken for. */
@@ -159,6 +163,31 @@ static gboolean load_sprocket(HearthSprocketHost *host, const char *path, GError
     return TRUE;
 }
 
+gboolean hearth_sprocket_mode_available(HearthSprocketMode mode, const char **ret_reason)
+{
+    if (mode == HEARTH_SPROCKET_MODE_ROLLBACK || mode == HEARTH_SPROCKET_MODE_PROCESS)
+        return hearth_rollback_available(ret_reason);
+    return TRUE;
+}
+
+static HearthSprocketMode resolve_mode(HearthSprocketMode mode)
+{
+    if (mode != HEARTH_SPROCKET_MODE_DEFAULT)
+        return mode;
+    return hearth_rollback_available(NULL) ? HEARTH_SPROCKET_MODE_ROLLBACK
+                                           : HEARTH_SPROCKET_MODE_FORK;
+}
+
+static gboolean check_mode(HearthSprocketMode mode, GError **error)
+{
+    const char *reason = NULL;
+    if (hearth_sprocket_mode_available(mode, &reason))
+        return TRUE;
+    g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED, "the mode %s cannot be had: %s",
+                hearth_sprocket_mode_word(mode), reason);
+    return FALSE;
+}
+
 HearthSprocketHost *hearth_sprocket_host_new_for_paths(const HearthSprocketOptions *options,
                                                        const char *const *paths, GError **error)
 {
@@ -166,13 +195,16 @@ HearthSprocketHost *hearth_sprocket_host_new_for_paths(const HearthSprocketOptio
     const HearthSprocketOptions *given = options ? options : &NONE;
     g_autofree char *runner = find_runner(given);
     g_autoptr(HearthSprocketHost) host = g_new0(HearthSprocketHost, 1);
-    host->mode = given->mode;
+    host->mode = resolve_mode(given->mode);
     host->limits = fill_limits(&given->limits, &DEFAULT_LIMITS);
     host->server = hearth_server_new(runner);
+    host->residents = hearth_residents_new(runner);
     host->sprockets = g_ptr_array_new_with_free_func((GDestroyNotify)hearth_sprocket_free);
     host->served = host->mode != HEARTH_SPROCKET_MODE_DIRECT;
     g_mutex_init(&host->lock);
     g_mutex_init(&host->load_lock);
+    if (!check_mode(host->mode, error))
+        return NULL;
     for (; *paths; paths++)
         if (!load_sprocket(host, *paths, error))
             return NULL;
@@ -193,6 +225,7 @@ void hearth_sprocket_host_free(HearthSprocketHost *host)
 {
     if (!host)
         return;
+    hearth_residents_free(host->residents);
     hearth_server_free(host->server);
     g_ptr_array_unref(host->sprockets);
     g_mutex_clear(&host->lock);
@@ -300,11 +333,23 @@ static const SprocketDescriptor *ensure_direct(HearthSprocketHost *host, HearthS
     return sprocket->direct;
 }
 
+static HearthRollback *ensure_rollback(HearthSprocketHost *host, HearthSprocket *sprocket,
+                                       GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->load_lock);
+    if (!sprocket->rollback)
+        sprocket->rollback = hearth_rollback_load(sprocket->path, error);
+    return sprocket->rollback;
+}
+
 static gboolean dispatch(HearthSprocketHost *host, HearthSprocketMode mode,
                          HearthSprocket *sprocket, const HearthJob *job, HearthAnswer *answer,
                          GCancellable *cancellable, GError **error)
 {
     const SprocketDescriptor *direct;
+    HearthRollback *rollback;
+    if (!check_mode(mode, error))
+        return FALSE;
     switch (mode) {
     case HEARTH_SPROCKET_MODE_FORK:
         return ensure_served(host, error) &&
@@ -313,11 +358,15 @@ static gboolean dispatch(HearthSprocketHost *host, HearthSprocketMode mode,
         direct = ensure_direct(host, sprocket, error);
         return direct && hearth_direct_call(direct, job, answer, error);
     case HEARTH_SPROCKET_MODE_ROLLBACK:
+        rollback = ensure_rollback(host, sprocket, error);
+        return rollback && hearth_rollback_call(rollback, job, answer, error);
+    case HEARTH_SPROCKET_MODE_PROCESS:
+        return hearth_residents_call(host->residents, sprocket->path, job, answer, cancellable,
+                                     error);
+    case HEARTH_SPROCKET_MODE_DEFAULT:
         break;
     }
-    g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED,
-                "this build cannot run it in the mode %s", hearth_sprocket_mode_word(mode));
-    return FALSE;
+    g_assert_not_reached();
 }
 
 static guint edge_of(GVariant *params)
@@ -391,16 +440,37 @@ static void name_error(const HearthSprocketReport *report, const HearthSprocketR
     g_prefix_error(error, "%s", where->str);
 }
 
+/* What the request says, or else what the owner of the gateway said of the sprocket. */
+static HearthSprocketMode mode_for(HearthSprocketHost *host, const HearthSprocketRequest *request,
+                                   const HearthSprocket *sprocket)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+    if (request->mode && *request->mode != HEARTH_SPROCKET_MODE_DEFAULT)
+        return *request->mode;
+    return sprocket->mode != HEARTH_SPROCKET_MODE_DEFAULT ? sprocket->mode : host->mode;
+}
+
+/* g_get_monotonic_time() counts microseconds, of which a call by the engine may take two. */
+static guint64 now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (guint64)now.tv_sec * 1000000000u + (guint64)now.tv_nsec;
+}
+
 static gboolean run_counted(HearthSprocketHost *host, const HearthSprocketRequest *request,
                             const Choice *choice, GVariant **ret_values, GBytes **ret_bytes,
                             HearthSprocketReport *report, GCancellable *cancellable, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    gint64 start = g_get_monotonic_time();
+    guint64 start = now_ns();
     report->sprocket = g_strdup(choice->sprocket->id);
+    report->mode = mode_for(host, request, choice->sprocket);
     gboolean done =
         call(host, request, choice, ret_values, ret_bytes, report, cancellable, &reason);
-    report->wall_ns = (guint64)(g_get_monotonic_time() - start) * 1000;
+    report->wall_ns = now_ns() - start;
+    if (report->mode == HEARTH_SPROCKET_MODE_ROLLBACK && !request->in_a_row)
+        hearth_rollback_rest();
     name_error(report, request, &reason);
     g_mutex_lock(&host->lock);
     hearth_sprocket_count(choice->sprocket, report->outcome, report->wall_ns,
@@ -421,7 +491,7 @@ gboolean hearth_sprocket_host_run(HearthSprocketHost *host, const HearthSprocket
     g_autoptr(GBytes) bytes = NULL;
     HearthSprocketReport *told = report ? report : &own;
     Choice choice;
-    told->mode = request->mode ? *request->mode : host->mode;
+    told->mode = host->mode;
     if (g_cancellable_is_cancelled(cancellable)) {
         g_set_error_literal(error, HEARTH_ERROR, HEARTH_ERROR_CANCELLED, "the call was cancelled");
         return FALSE;
@@ -506,20 +576,71 @@ GPtrArray *hearth_sprocket_host_list(HearthSprocketHost *host)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)hearth_sprocket_status_free);
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
-    for (guint i = 0; i < host->sprockets->len; i++)
-        g_ptr_array_add(list, hearth_sprocket_status(g_ptr_array_index(host->sprockets, i)));
+    for (guint i = 0; i < host->sprockets->len; i++) {
+        const HearthSprocket *sprocket = g_ptr_array_index(host->sprockets, i);
+        HearthSprocketStatus *status = hearth_sprocket_status(sprocket);
+        if (status->mode == HEARTH_SPROCKET_MODE_DEFAULT)
+            status->mode = host->mode;
+        g_ptr_array_add(list, status);
+    }
     return list;
+}
+
+static HearthSprocket *find_or_fail(HearthSprocketHost *host, const char *id, GError **error)
+{
+    HearthSprocket *sprocket = find_by_id(host, id);
+    if (!sprocket)
+        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_NOT_FOUND, "there is no sprocket %s", id);
+    return sprocket;
 }
 
 gboolean hearth_sprocket_host_enable(HearthSprocketHost *host, const char *id, GError **error)
 {
-    HearthSprocket *sprocket = find_by_id(host, id);
-    if (!sprocket) {
-        g_set_error(error, HEARTH_ERROR, HEARTH_ERROR_NOT_FOUND, "there is no sprocket %s", id);
+    HearthSprocket *sprocket = find_or_fail(host, id, error);
+    if (!sprocket)
         return FALSE;
-    }
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
     sprocket->quarantined = FALSE;
     sprocket->bad_in_a_row = 0;
     return TRUE;
+}
+
+gboolean hearth_sprocket_host_set_mode(HearthSprocketHost *host, const char *id,
+                                       HearthSprocketMode mode, GError **error)
+{
+    HearthSprocket *sprocket = find_or_fail(host, id, error);
+    if (!sprocket || !check_mode(mode, error))
+        return FALSE;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+    sprocket->mode = mode;
+    return TRUE;
+}
+
+glong hearth_sprocket_host_warm(HearthSprocketHost *host, const char *path)
+{
+    static const HearthSprocketRequest PLAIN = {0};
+    g_autoptr(GPtrArray) loaded = g_ptr_array_new();
+    for (guint i = 0; i < host->sprockets->len; i++) {
+        HearthSprocket *sprocket = g_ptr_array_index(host->sprockets, i);
+        HearthRollback *rollback = NULL;
+        if (sprocket->id && mode_for(host, &PLAIN, sprocket) == HEARTH_SPROCKET_MODE_ROLLBACK)
+            rollback = ensure_rollback(host, sprocket, NULL);
+        if (rollback)
+            g_ptr_array_add(loaded, rollback);
+    }
+    glong taken = loaded->len > 0 ? hearth_rollback_warm(path) : 0;
+    for (guint i = 0; i < loaded->len; i++)
+        hearth_rollback_translate(g_ptr_array_index(loaded, i));
+    return taken;
+}
+
+gboolean hearth_sprocket_host_keep(HearthSprocketHost *host, const char *path, GError **error)
+{
+    gboolean any = FALSE;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->load_lock);
+    for (guint i = 0; i < host->sprockets->len; i++) {
+        const HearthSprocket *sprocket = g_ptr_array_index(host->sprockets, i);
+        any = any || sprocket->rollback;
+    }
+    return !any || hearth_rollback_keep(path, error);
 }

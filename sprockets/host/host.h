@@ -5,15 +5,19 @@
 /**
  * Loads sprockets, chooses one for a file, runs a hook of it and hands on what passed validation.
  *
- * A sprocket is code that we do not trust to be right. The host never loads it into the process
- * that calls it (but for HEARTH_SPROCKET_MODE_DIRECT): a small server, the program hearth-sprocket,
- * loads it and forks one confined child for each call. The server is started at the first need, and
- * again if it dies. What a call answers is copied once, decoded with suspicion, and validated by
- * the rules of the hook; only then does the caller see it.
+ * A sprocket is code that we do not trust to be right. A small server, the program hearth-sprocket,
+ * loads it first, in a process that may die of it. Only then is it called: where there is the
+ * rollback engine, in the calling thread, by code that undoes all it does; elsewhere in a confined
+ * child that the server forks for each call. The server is started at the first need, and again if
+ * it dies. What a call answers is copied once, decoded with suspicion, and validated by the rules of
+ * the hook; only then does the caller see it.
  *
  * Threads: every function may be called from any thread at any time, but for new and free. A call
  * blocks the thread that makes it; calls of several threads run in parallel. Nothing here needs or
- * enters a main loop.
+ * enters a main loop. A thread other than the main one that makes a call in the mode `rollback` has
+ * its asynchronous signals (SIGINT, SIGTERM, SIGCHLD and the like) blocked from then on, which
+ * threads that it starts inherit: they belong to the main thread, and behind a thread that receives
+ * none the engine has a second wall. Who starts a program from such a thread clears its mask.
  *
  * A call that goes wrong is an ordinary error, after which the host and the next call are as
  * before. Errors of the sprocket's own making name the sprocket, the hook and the rule it broke;
@@ -23,14 +27,22 @@ typedef struct HearthSprocketHost HearthSprocketHost;
 
 /** How a call is run. */
 typedef enum {
-    HEARTH_SPROCKET_MODE_FORK,   /* a confined child per call, forked by the resident server */
+    HEARTH_SPROCKET_MODE_DEFAULT, /* `rollback` where it can be had, else `fork` */
+    HEARTH_SPROCKET_MODE_FORK,    /* a confined child per call, forked by the resident server */
     HEARTH_SPROCKET_MODE_DIRECT, /* in the calling thread, uncontained: tests and benchmarks only */
-    HEARTH_SPROCKET_MODE_ROLLBACK, /* the engine; HEARTH_ERROR_UNSUPPORTED until it exists */
+    HEARTH_SPROCKET_MODE_ROLLBACK, /* in the calling thread, by the engine, and undone */
+    HEARTH_SPROCKET_MODE_PROCESS,  /* by the engine too, in a confined process that stays */
 } HearthSprocketMode;
 
-/** "fork", "direct" or "rollback". */
+/** "fork", "direct", "rollback", "process"; "default", which is not parsed. */
 const char *hearth_sprocket_mode_word(HearthSprocketMode mode);
 gboolean hearth_sprocket_mode_parse(const char *word, HearthSprocketMode *ret_mode);
+
+/**
+ * TRUE if calls can be run in `mode` here: `rollback` and `process` need a build with the engine and
+ * a processor that can run it. `ret_reason` may be NULL.
+ */
+gboolean hearth_sprocket_mode_available(HearthSprocketMode mode, const char **ret_reason);
 
 /** Bounds of one call. A zero stands for the default, named at each. */
 typedef struct {
@@ -61,7 +73,7 @@ HearthSprocketHost *hearth_sprocket_host_new(const HearthSprocketOptions *option
 void hearth_sprocket_host_free(HearthSprocketHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HearthSprocketHost, hearth_sprocket_host_free)
 
-/** How a call ended. All but the first three count against the sprocket. */
+/** How a call ended. All but the first three and CONFLICT count against the sprocket. */
 typedef enum {
     HEARTH_SPROCKET_NOT_RUN, /* no sprocket for the file, quarantined, cancelled, our own failure */
     HEARTH_SPROCKET_RETURNED,      /* and its result is valid */
@@ -71,11 +83,27 @@ typedef enum {
     HEARTH_SPROCKET_TIMED_OUT,     /* rule "cpu-time" or "wall-time" */
     HEARTH_SPROCKET_OUT_OF_MEMORY, /* failed or crashed at its memory limit */
     HEARTH_SPROCKET_INVALID,       /* the result does not decode or does not validate */
+    HEARTH_SPROCKET_CONFLICT,      /* other threads kept changing what it read, or held a lock */
+    HEARTH_SPROCKET_ESCAPED,       /* it jumped to what is not code of a file, or left its stack */
+    HEARTH_SPROCKET_UNSUPPORTED,   /* an instruction that the engine does not know: `rule` has it */
     HEARTH_SPROCKET_OUTCOMES       /* count, not an outcome */
 } HearthSprocketOutcome;
 
 /** A stable word: "returned", "refused", "timed-out". */
 const char *hearth_sprocket_outcome_word(HearthSprocketOutcome outcome);
+
+/** What the engine did for a call; all zero in the modes that do without it. */
+typedef struct {
+    guint64 instructions; /* translated for this call: what was translated before counts no more */
+    guint64 stores_stack; /* sites in the code translated for this call, by class: engine.h */
+    guint64 stores_thread;
+    guint64 stores_checked;
+    guint64 stores_foreign;
+    guint overlay_pages; /* pages that are not the call's own and that it stored to */
+    guint system_calls;
+    guint tries;    /* 1, or more after conflicts */
+    guint64 memory; /* bytes of private memory */
+} HearthSprocketEngineStats;
 
 /** What happened in a call, also in one that failed. Start it with {0}; clear it after use. */
 typedef struct {
@@ -86,10 +114,12 @@ typedef struct {
     char *symbol;    /* "photo.so:read_tag+0x12"; or NULL */
     char *log;       /* what the sprocket logged, valid UTF-8; NULL if nothing */
     HearthSprocketMode mode;
-    guint64 wall_ns;     /* request to answer, validation included */
-    guint64 cpu_us;      /* of the child; 0 in direct mode */
-    guint64 peak_memory; /* bytes resident in the child; 0 in direct mode */
-    gboolean again;      /* the server had died and the call was made once more */
+    guint64 wall_ns; /* request to answer, validation included */
+    guint64 cpu_us;  /* of the child; 0 in other modes than fork */
+    guint64
+        peak_memory; /* bytes: resident in the child, or private to the call; 0 in direct mode */
+    gboolean again;  /* the server had died and the call was made once more */
+    HearthSprocketEngineStats engine;
 } HearthSprocketReport;
 
 void hearth_sprocket_report_clear(HearthSprocketReport *report);
@@ -104,7 +134,10 @@ typedef struct {
     const char *media_type; /* what the caller takes it for; NULL: not known */
     GVariant *params;       /* a{sv} of s, u, t, d, b; NULL: none. Not consumed if not floating */
     const HearthSprocketLimits *limits; /* NULL: the host's */
-    const HearthSprocketMode *mode;     /* NULL: the host's */
+    const HearthSprocketMode *mode;     /* NULL or DEFAULT: the sprocket's, or else the host's */
+    /* This thread does little else than calls: the engine's second wall, which makes every system
+     * call of the thread slower, is left up after this one. */
+    gboolean in_a_row;
 } HearthSprocketRequest;
 
 /**
@@ -114,7 +147,9 @@ typedef struct {
  *
  * Errors: UNSUPPORTED: no sprocket knows the file, or it declined or failed, or the mode does not
  * exist. CORRUPT: the sprocket says that the file is damaged. PERMISSION: quarantined. TIMED_OUT,
- * LIMIT, PROTOCOL: the sprocket's fault, as `report` tells. CANCELLED. Others: ours (the file
+ * LIMIT, PROTOCOL: the sprocket's fault, as `report` tells. CONFLICT: nobody's: the file became
+ * shorter meanwhile, or other threads were in the way; once more may do. CANCELLED: by `cancellable`,
+ * at any time in the modes fork and process, before the call in the others. Others: ours (the file
  * cannot be read, the server cannot be started).
  */
 gboolean hearth_sprocket_host_run(HearthSprocketHost *host, const HearthSprocketRequest *request,
@@ -170,8 +205,9 @@ typedef struct {
     guint64 busy_ns;                            /* wall time of all calls */
     guint bad_in_a_row;
     gboolean quarantined;
-    char *last_error;       /* of a call, or why it could not be loaded; NULL: none */
-    gint64 last_error_time; /* Unix seconds; 0: none */
+    HearthSprocketMode mode; /* of calls that name none; never DEFAULT */
+    char *last_error;        /* of a call, or why it could not be loaded; NULL: none */
+    gint64 last_error_time;  /* Unix seconds; 0: none */
 } HearthSprocketStatus;
 
 void hearth_sprocket_status_free(HearthSprocketStatus *status);
@@ -188,14 +224,33 @@ GPtrArray *hearth_sprocket_host_list(HearthSprocketHost *host);
 gboolean hearth_sprocket_host_enable(HearthSprocketHost *host, const char *id, GError **error);
 
 /**
+ * How `id` is run by calls that name no mode, from now on; DEFAULT: as the host's others. NOT_FOUND;
+ * UNSUPPORTED, and nothing changes, if the mode cannot be had here.
+ */
+gboolean hearth_sprocket_host_set_mode(HearthSprocketHost *host, const char *id,
+                                       HearthSprocketMode mode, GError **error);
+
+/**
+ * For the engine: loads the sprockets that it runs in this process, takes over the translations
+ * that an earlier run kept in `path`, and makes what can be known to be wanted beyond them, so that first
+ * calls are nearly as quick as later ones. The number of blocks taken over; 0 without a word if
+ * there are none or they are of another build.
+ */
+glong hearth_sprocket_host_warm(HearthSprocketHost *host, const char *path);
+
+/** Keeps the translations of now in `path`. TRUE also where there is nothing to keep. */
+gboolean hearth_sprocket_host_keep(HearthSprocketHost *host, const char *path, GError **error);
+
+/**
  * One call for `hearth sprocket run`: `sprocket` is an id known to `host`, or the path of a shared
  * object that ends in ".so", which is loaded for this call alone. `host` may be NULL with a path.
  * `file` is a path. Results and errors as hearth_sprocket_host_run; calling it `repeat` times (at
  * least 1) gives the median and the first time, and stops at the first error.
  */
 typedef struct {
-    HearthSprocketReport report; /* of the last call */
-    guint64 cold_ns;   /* of the first call, with the start of the server where it was needed */
+    HearthSprocketReport report;    /* of the last call */
+    HearthSprocketEngineStats cold; /* of the first call, which does the translating */
+    guint64 cold_ns;   /* of the first call, with what is loaded and started for it alone */
     guint64 median_ns; /* of the calls after the first; of the first if it was alone */
 } HearthSprocketRunStats;
 

@@ -1,12 +1,13 @@
 #pragma once
 
 #include "sprockets/host/host.h"
+#include "sprockets/host/rollback-private.h"
 #include "sprockets/sdk/sprocket.h"
 
 /**
  * What the host knows of one sprocket: its table, as loading reported it, and how its calls went.
  *
- * The table never changes after loading and may be read without a lock. The counters below it are
+ * The table never changes after loading and may be read without a lock. What stands below it is
  * under the host's lock.
  */
 
@@ -27,7 +28,9 @@ typedef struct {
     char **hooks;
     GPtrArray *types;                 /* HearthSprocketType */
     const SprocketDescriptor *direct; /* loaded in this process; NULL: not yet */
+    HearthRollback *rollback;         /* loaded for the engine; NULL: not yet. Under load_lock */
 
+    HearthSprocketMode mode; /* DEFAULT: the host's */
     guint64 calls;
     guint64 outcomes[HEARTH_SPROCKET_OUTCOMES];
     guint64 busy_ns;

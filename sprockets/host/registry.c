@@ -194,7 +194,7 @@ void hearth_sprocket_count(HearthSprocket *sprocket, HearthSprocketOutcome outco
     sprocket->busy_ns += wall_ns;
     if (outcome == HEARTH_SPROCKET_RETURNED || outcome == HEARTH_SPROCKET_DECLINED) {
         sprocket->bad_in_a_row = 0;
-    } else if (outcome != HEARTH_SPROCKET_NOT_RUN) {
+    } else if (outcome != HEARTH_SPROCKET_NOT_RUN && outcome != HEARTH_SPROCKET_CONFLICT) {
         hearth_sprocket_set_error(sprocket, message);
         if (++sprocket->bad_in_a_row >= HEARTH_SPROCKET_QUARANTINE_AFTER)
             sprocket->quarantined = TRUE;
@@ -221,6 +221,7 @@ HearthSprocketStatus *hearth_sprocket_status(const HearthSprocket *sprocket)
     status->busy_ns = sprocket->busy_ns;
     status->bad_in_a_row = sprocket->bad_in_a_row;
     status->quarantined = sprocket->quarantined;
+    status->mode = sprocket->mode;
     status->last_error = g_strdup(sprocket->last_error);
     status->last_error_time = sprocket->last_error_time;
     return status;

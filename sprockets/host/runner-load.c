@@ -42,12 +42,18 @@ static void describe(const SprocketDescriptor *sprocket, HearthWireLoaded *answe
         set_problem(answer, problem);
 }
 
-static _Noreturn void probe_child(const char *path, HearthWireLoaded *answer)
+const SprocketDescriptor *hearth_runner_open(const char *path, HearthWireLoaded *answer)
 {
-    alarm(PROBE_SECONDS);
     const SprocketDescriptor *sprocket = open_object(path, answer);
     if (sprocket)
         describe(sprocket, answer);
+    return answer->problem[0] ? NULL : sprocket;
+}
+
+static _Noreturn void probe_child(const char *path, HearthWireLoaded *answer)
+{
+    alarm(PROBE_SECONDS);
+    hearth_runner_open(path, answer);
     _exit(0);
 }
 
@@ -94,9 +100,7 @@ void hearth_runner_load(HearthRunnerSlot *slots, const HearthWireLoad *load,
     munmap(seen, sizeof *seen);
     if (ret_answer->problem[0])
         return;
-    const SprocketDescriptor *sprocket = open_object(load->path, ret_answer);
+    const SprocketDescriptor *sprocket = hearth_runner_open(load->path, ret_answer);
     if (sprocket)
-        describe(sprocket, ret_answer);
-    if (!ret_answer->problem[0])
         slots[load->slot].sprocket = sprocket;
 }

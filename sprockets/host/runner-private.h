@@ -22,6 +22,25 @@ typedef struct {
 void hearth_runner_load(HearthRunnerSlot *slots, const HearthWireLoad *load,
                         HearthWireLoaded *ret_answer);
 
+/**
+ * Loads the shared object `path` into this process. NULL: `answer` has the problem, else the
+ * sprocket's table.
+ */
+const SprocketDescriptor *hearth_runner_open(const char *path, HearthWireLoaded *answer);
+
+/** Receives one packet and up to two descriptors; its size, 0 at the end, -1. */
+ssize_t hearth_runner_receive(int socket, void *packet, size_t most, int fds[2]);
+
+/** Whether a packet of `size` bytes is a CALL whose numbers hold together. */
+bool hearth_runner_call_is_sound(const HearthWireCall *call, ssize_t size);
+
+/** Serves as a resident until the host is gone; the exit status. */
+int hearth_resident_main(void);
+/** Before the engine is used, which then hands on the signals of what the filter traps. */
+bool hearth_resident_filter_prepare(void);
+/** Puts all threads of this process under the filter, for good. */
+bool hearth_resident_filter_install(void);
+
 /** Builds the system call filter of the children, once. False with a line on standard error. */
 bool hearth_runner_filter_build(void);
 /** Puts this process under the filter. False with errno. */

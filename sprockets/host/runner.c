@@ -1,5 +1,6 @@
 /*
- * hearth-sprocket: loads sprockets and forks a confined child for each call (wire-private.h).
+ * hearth-sprocket: loads sprockets and forks a confined child for each call (wire-private.h). With
+ * --resident it is another program: runner-resident.c.
  *
  * One thread and one poll loop. It does nothing that can block but load a sprocket, and touches no
  * byte of a file or of a result: what it does with children is fork, time, kill and reap them.
@@ -65,14 +66,13 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Receives one packet into `message` and up to two descriptors; its size, 0 at the end, -1. */
-static ssize_t receive(int socket, int fds[2])
+ssize_t hearth_runner_receive(int socket, void *packet, size_t most, int fds[2])
 {
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE(2 * sizeof(int))];
     } control;
-    struct iovec where = {&message, sizeof message};
+    struct iovec where = {packet, most};
     struct msghdr header = {.msg_iov = &where,
                             .msg_iovlen = 1,
                             .msg_control = &control,
@@ -85,6 +85,11 @@ static ssize_t receive(int socket, int fds[2])
         memcpy(fds, CMSG_DATA(part), bytes <= 2 * sizeof(int) ? bytes : 2 * sizeof(int));
     }
     return size;
+}
+
+static ssize_t receive(int socket, int fds[2])
+{
+    return hearth_runner_receive(socket, &message, sizeof message, fds);
 }
 
 static void close_both(int fds[2])
@@ -181,13 +186,18 @@ static void send_ended(Lane *lane, HearthWireEnded *ended)
         lane->closing = true;
 }
 
-static bool call_is_sound(const Server *server, ssize_t size, SprocketRun *ret_run)
+bool hearth_runner_call_is_sound(const HearthWireCall *call, ssize_t size)
+{
+    return size >= (ssize_t)sizeof *call && call->op == HEARTH_WIRE_CALL &&
+           call->params_size == (size_t)size - sizeof *call && call->slot < HEARTH_WIRE_SLOTS_MAX &&
+           call->result_size <= SPROCKET_RESULT_MAX && call->log_size <= HEARTH_WIRE_LOG_MAX &&
+           memchr(call->hook, 0, sizeof call->hook);
+}
+
+static bool find_hook(const Server *server, ssize_t size, SprocketRun *ret_run)
 {
     const HearthWireCall *call = &message.call;
-    if (size < (ssize_t)sizeof *call || call->op != HEARTH_WIRE_CALL ||
-        call->params_size != (size_t)size - sizeof *call || call->slot >= HEARTH_WIRE_SLOTS_MAX ||
-        call->result_size > SPROCKET_RESULT_MAX || call->log_size > HEARTH_WIRE_LOG_MAX ||
-        !memchr(call->hook, 0, sizeof call->hook))
+    if (!hearth_runner_call_is_sound(call, size))
         return false;
     const SprocketDescriptor *sprocket = server->slots[call->slot].sprocket;
     *ret_run = NULL;
@@ -280,7 +290,7 @@ static void on_lane(Server *server, Lane *lane)
     bool cancel = size == (ssize_t)sizeof(HearthWireWord) && message.word.op == HEARTH_WIRE_CANCEL;
     if (cancel) {
         kill_child(lane, HEARTH_WIRE_KILL_CANCEL);
-    } else if (size > 0 && lane->child == 0 && fds[1] >= 0 && call_is_sound(server, size, &run)) {
+    } else if (size > 0 && lane->child == 0 && fds[1] >= 0 && find_hook(server, size, &run)) {
         start_child(server, lane, run, fds);
     } else {
         lane->closing = true;
@@ -379,26 +389,31 @@ static void serve(Server *server)
     }
 }
 
-/* What children inherit must not tell one machine or moment from another. */
-static bool settle(Server *server)
+/* What sprockets inherit must not tell one machine or moment from another. */
+static bool settle(void)
 {
-    sigset_t child;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         return false;
     if (null > HEARTH_WIRE_CONTROL_FD)
         close(null);
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C at a terminal is for the host, which then ends us */
-    if (sigprocmask(SIG_BLOCK, &child, NULL) < 0 || clearenv() != 0)
+    return clearenv() == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+static bool settle_server(Server *server)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
         return false;
     server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     server->self = getpid();
     for (size_t i = 0; i < HEARTH_WIRE_LANES_MAX; i++)
         server->lanes[i].socket = -1;
-    return server->signals >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return server->signals >= 0;
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -413,7 +428,7 @@ const char *__asan_default_options(void)
 }
 #endif
 
-int main(void)
+int main(int argc, char **argv)
 {
     static Server server;
     struct stat control;
@@ -421,7 +436,11 @@ int main(void)
         fprintf(stderr, "hearth-sprocket is started by hearthd and by hearth, not by hand.\n");
         return 2;
     }
-    if (!settle(&server) || !hearth_runner_filter_build())
+    if (!settle())
+        return 1;
+    if (argc == 2 && strcmp(argv[1], "--resident") == 0)
+        return hearth_resident_main();
+    if (!settle_server(&server) || !hearth_runner_filter_build())
         return 1;
     measure_memory(&server);
     serve(&server);

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "sprockets/engine/engine.h"
 #include "sprockets/sdk/sprocket.h"
 
 /**
@@ -15,6 +16,12 @@
  *       host: CALL limits, hook, params + [input, emit]   server: ENDED status, usage, address
  *       host: CANCEL                                      server: ENDED, as soon as the child is
  * dead
+ *
+ * A resident (`hearth-sprocket --resident`) has one sprocket and one lane, which is its descriptor 3:
+ *       host: LOAD slot 0, path            resident: LOADED
+ *       host: LANE + [shared, emit]        resident: nothing
+ *       host: CALL as above                resident: ENDED
+ * It understands no CANCEL: it is killed.
  *
  * The server ends when the control socket closes, and a lane's call when the lane closes. The child
  * writes its result and its last words into the lane's shared memory, which the server does not
@@ -87,6 +94,9 @@ typedef struct {
     uint64_t peak_memory;              /* bytes */
     char rule[HEARTH_WIRE_TEXT_MAX];   /* "SIGSEGV", "system call openat"; "" */
     char symbol[HEARTH_WIRE_TEXT_MAX]; /* of the address in the shared memory; "" */
+    uint32_t by_engine;                /* 1: the engine ran the call, and the two below count */
+    uint32_t outcome;                  /* HearthEngineOutcome */
+    HearthEngineStats stats;
 } HearthWireEnded;
 
 /** How far the child came. */

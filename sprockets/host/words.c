@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-static const char *const MODES[] = {"fork", "direct", "rollback"};
+static const char *const MODES[] = {"default", "fork", "direct", "rollback", "process"};
 static const char *const OUTCOMES[HEARTH_SPROCKET_OUTCOMES] = {
-    "not-run", "returned",  "declined",      "refused",
-    "faulted", "timed-out", "out-of-memory", "invalid"};
+    "not-run",       "returned", "declined", "refused", "faulted",    "timed-out",
+    "out-of-memory", "invalid",  "conflict", "escaped", "unsupported"};
 
 const char *hearth_sprocket_mode_word(HearthSprocketMode mode)
 {
@@ -14,7 +14,7 @@ const char *hearth_sprocket_mode_word(HearthSprocketMode mode)
 
 gboolean hearth_sprocket_mode_parse(const char *word, HearthSprocketMode *ret_mode)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(MODES); i++) {
+    for (guint i = HEARTH_SPROCKET_MODE_DEFAULT + 1; i < G_N_ELEMENTS(MODES); i++) {
         if (strcmp(MODES[i], word) == 0) {
             *ret_mode = (HearthSprocketMode)i;
             return TRUE;

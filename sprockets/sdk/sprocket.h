@@ -25,10 +25,12 @@
  *                                              .magic = "MINE", .magic_length = 4}),
  *                     .hooks = SPROCKET_HOOKS({"metadata", metadata}));
  *
- * What a hook may do. It may compute, and allocate memory, which is reclaimed when it returns. It
- * has one thread. It may not open files, use the network, start threads or processes, or ask for
- * the time: a result is a function of the input and the parameters alone, and is kept. Static
- * variables start anew at each call. Whatever it changes is undone when the call ends.
+ * What a hook may do. It may compute, call libraries, and allocate memory, which is reclaimed when it
+ * returns. It has one thread. It may not open files, use the network, or start threads or processes,
+ * which ends the call; clocks stand still where Hearth can make them (a result is a function of the
+ * input and the parameters alone, and is kept). What it prints reaches nobody, or goes to the
+ * log of the call. Static variables start anew at each call. Whatever it changes is undone when the
+ * call ends.
  *
  * What happens to a call that goes wrong. A crash, a system call that is not allowed, exit(), a
  * passed limit, or a result that does not validate end the call with an error that names the
@@ -36,7 +38,8 @@
  * Hearth no longer calls the sprocket until a person enables it again.
  *
  * Limits of a call, unless the owner of the gateway set others: 5 s of processor time, 10 s in all,
- * 256 MiB of memory, SPROCKET_RESULT_MAX bytes of result, 16 MiB emitted, 4 KiB of log.
+ * 256 MiB of memory, the stack included, SPROCKET_RESULT_MAX bytes of result, 16 MiB emitted, 4 KiB of
+ * log. `hearth sprocket run --stats` shows how far a call is from them.
  *
  * Needs C11 and libc only. All strings are UTF-8 and end with NUL.
  */

@@ -1,4 +1,5 @@
 #include "gateway/base/error.h"
+#include "sprockets/host/host.h"
 #include "tests/unit/sprockets/pictures.h"
 #include "web/json.h"
 
@@ -62,7 +63,7 @@ static GVariant *run_json(Fixture *fixture, const char *sprocket, const char *ho
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *all = g_strconcat("--json --stats ", options, NULL);
-    run(fixture, sprocket, hook, all);
+    fixture->status = run(fixture, sprocket, hook, all);
     GVariant *answer = hearth_json_parse(fixture->out, -1, &error);
     g_assert_no_error(error);
     return answer;
@@ -93,10 +94,34 @@ static void metadata_is_printed_in_order(Fixture *fixture, gconstpointer unused)
     g_assert_null(strstr(fixture->out, "median_ns"));
 }
 
+static gboolean can_have(const char *word)
+{
+    HearthSprocketMode mode;
+    g_assert_true(hearth_sprocket_mode_parse(word, &mode));
+    return hearth_sprocket_mode_available(mode, NULL);
+}
+
+/* The numbers of the engine are there in every mode, and zero where it had no part. */
+static void assert_engine_part(GVariant *answer, gboolean used)
+{
+    static const char *const CLASSES[] = {"stack", "thread", "checked", "foreign"};
+    g_autoptr(GVariant) stores = g_variant_lookup_value(answer, "stores", G_VARIANT_TYPE_VARDICT);
+    for (gsize i = 0; i < G_N_ELEMENTS(CLASSES); i++)
+        g_assert_cmpint(number_of(stores, CLASSES[i]), >=, 0);
+    g_assert_cmpint(number_of(answer, "overlay_pages"), >=, 0);
+    g_assert_cmpint(number_of(answer, "syscalls"), >=, 0);
+    g_assert_cmpint(number_of(answer, "tries"), ==, used);
+    g_assert_cmpint(number_of(answer, "instructions_translated") > 0, ==, used);
+    g_assert_cmpint(number_of(stores, "checked") > 0, ==, used);
+    g_assert_cmpint(number_of(answer, "memory") > 0, ==, used);
+}
+
 static void what_a_call_cost_is_told(Fixture *fixture, gconstpointer unused)
 {
-    static const char *const MODES[] = {"fork", "direct"};
+    static const char *const MODES[] = {"fork", "direct", "rollback", "process"};
     for (gsize i = 0; i < G_N_ELEMENTS(MODES); i++) {
+        if (!can_have(MODES[i]))
+            continue;
         g_autofree char *options = g_strdup_printf("--repeat 3 --mode %s", MODES[i]);
         g_autoptr(GVariant) answer = run_json(fixture, fixture->sprocket, "metadata", options);
         g_autoptr(GVariant) result =
@@ -106,6 +131,7 @@ static void what_a_call_cost_is_told(Fixture *fixture, gconstpointer unused)
         g_assert_cmpint(number_of(answer, "median_ns"), >, 0);
         g_assert_cmpint(number_of(answer, "cold_ns"), >, 0);
         g_assert_cmpint(number_of(result, "image.width"), ==, 400);
+        assert_engine_part(answer, i >= 2);
     }
 }
 
@@ -125,12 +151,20 @@ static void parameters_count_each_and_the_output_is_saved(Fixture *fixture, gcon
 
 static void a_sprocket_that_crashes_is_told_of(Fixture *fixture, gconstpointer unused)
 {
+    static const char *const MODES[] = {"fork", "rollback", "process"};
     g_autofree char *crash = g_build_filename(g_getenv("HEARTH_BAD_SPROCKETS"), "crash.so", NULL);
-    g_autoptr(GVariant) answer = run_json(fixture, crash, "metadata", "");
-    g_assert_cmpstr(text_of(answer, "outcome"), ==, "faulted");
-    g_assert_cmpstr(text_of(answer, "rule"), ==, "SIGSEGV");
-    g_assert_cmpint(number_of(answer, "address"), >, 0);
-    g_assert_nonnull(text_of(answer, "error"));
+    for (gsize i = 0; i < G_N_ELEMENTS(MODES); i++) {
+        g_autofree char *options = g_strconcat("--mode ", MODES[i], NULL);
+        if (!can_have(MODES[i]))
+            continue;
+        g_autoptr(GVariant) answer = run_json(fixture, crash, "metadata", options);
+        g_assert_cmpint(fixture->status, ==, 1);
+        g_assert_cmpstr(text_of(answer, "outcome"), ==, "faulted");
+        g_assert_cmpstr(text_of(answer, "rule"), ==, "SIGSEGV");
+        g_assert_cmpint(number_of(answer, "address"), >, 0);
+        g_assert_true(g_str_has_prefix(text_of(answer, "symbol"), "crash.so"));
+        g_assert_nonnull(text_of(answer, "error"));
+    }
     g_assert_cmpint(run(fixture, crash, "metadata", ""), ==, 1);
     g_assert_nonnull(strstr(fixture->err, "crash"));
 }
@@ -141,7 +175,9 @@ static void what_cannot_run_is_said(Fixture *fixture, gconstpointer unused)
     g_assert_nonnull(strstr(fixture->err, "home.hearth.nothing"));
     g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--mode sideways"), ==, 2);
     g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--param edge"), ==, 2);
-    g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--mode rollback"), ==, 1);
+    g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--mode default"), ==, 2);
+    g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--mode rollback"), ==,
+                    can_have("rollback") ? 0 : 1);
     g_assert_cmpint(run(fixture, fixture->sprocket, "preview", "-o /nonexistent/x"), ==, 1);
     g_assert_nonnull(strstr(fixture->err, "/nonexistent/x"));
 }

@@ -97,6 +97,19 @@ static void a_device_has_its_own_settings_over_the_common(void)
     g_assert_null(hearth_config_filter(config)[2]);
 }
 
+static void a_sprocket_is_trusted_as_the_file_says(void)
+{
+    g_autoptr(HearthConfig) config = hearth_config_parse(
+        "[sprocket a]\ntrust=process\n[sprocket b]\ntrust=fork\n[sprocket c]\ntrust=inside\n", "x",
+        NULL);
+    g_auto(GStrv) notes = hearth_config_notes(config);
+    g_assert_cmpint(hearth_config_trust(config, "a"), ==, HEARTH_TRUST_PROCESS);
+    g_assert_cmpint(hearth_config_trust(config, "b"), ==, HEARTH_TRUST_FORK);
+    g_assert_cmpint(hearth_config_trust(config, "c"), ==, HEARTH_TRUST_INSIDE);
+    g_assert_cmpint(hearth_config_trust(config, "d"), ==, HEARTH_TRUST_INSIDE);
+    g_assert_cmpuint(g_strv_length(notes), ==, 0);
+}
+
 static void what_has_no_effect_yet_is_said(void)
 {
     g_autoptr(HearthConfig) config =
@@ -134,6 +147,8 @@ int main(int argc, char **argv)
     g_test_add_func("/gateway/config/an empty file is all defaults", an_empty_file_is_all_defaults);
     g_test_add_func("/gateway/config/a device has its own settings over the common",
                     a_device_has_its_own_settings_over_the_common);
+    g_test_add_func("/gateway/config/a sprocket is trusted as the file says",
+                    a_sprocket_is_trusted_as_the_file_says);
     g_test_add_func("/gateway/config/what has no effect yet is said",
                     what_has_no_effect_yet_is_said);
     g_test_add_func("/gateway/config/a dump reads back as the same", a_dump_reads_back_as_the_same);

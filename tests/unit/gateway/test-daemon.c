@@ -1,3 +1,4 @@
+#include "sprockets/host/host.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/files.h"
 
@@ -182,6 +183,53 @@ static void hup_reads_the_configuration_again_and_a_bad_one_is_refused(Fixture *
     check_name(f, "two");
 }
 
+static gboolean photos_are_trusted(Fixture *f, const char *trust)
+{
+    g_autoptr(GVariant) answer = test_daemon_ask(f->daemon, "GET", "/api/v1/sprockets", NULL);
+    g_autofree char *text = g_variant_print(answer, FALSE);
+    g_autofree char *wanted = g_strdup_printf("'trust': <'%s'>", trust);
+    g_assert_nonnull(strstr(text, "home.hearth.photo"));
+    return strstr(text, wanted) != NULL;
+}
+
+static void sprockets_are_trusted_as_the_file_says(Fixture *f, gconstpointer data)
+{
+    gboolean engine = hearth_sprocket_mode_available(HEARTH_SPROCKET_MODE_ROLLBACK, NULL);
+    write_config(f, "[sprocket home.hearth.photo]\ntrust=process\n");
+    use_config(f);
+    test_daemon_start(f->daemon);
+    g_assert_true(photos_are_trusted(f, engine ? "process" : "fork"));
+    /* Longer than before: the file is written over, not anew. */
+    write_config(f, "[gateway]\nname=two\n[sprocket home.hearth.photo]\ntrust=inside\n");
+    test_daemon_signal(f->daemon, SIGHUP);
+    for (guint i = 0; i < 200 && !photos_are_trusted(f, engine ? "inside" : "fork"); i++)
+        g_usleep(10000);
+    g_assert_true(photos_are_trusted(f, engine ? "inside" : "fork"));
+}
+
+static void translations_of_sprockets_outlive_the_daemon(Fixture *f, gconstpointer data)
+{
+    if (!hearth_sprocket_mode_available(HEARTH_SPROCKET_MODE_ROLLBACK, NULL)) {
+        g_test_message("there are none without the engine");
+        return;
+    }
+    g_autoptr(HearthTestDaemon) first = test_daemon_new(f->state);
+    g_autofree char *path = g_build_filename(f->state, "sprockets", "translations", NULL);
+    g_autofree char *kept = NULL, *again = NULL;
+    gsize size, size_again;
+    files_make_card(f->card, 2, 4000);
+    test_daemon_start(first);
+    g_autofree char *id = test_daemon_attach(first, f->port);
+    g_assert_true(test_daemon_settle(first, 20));
+    test_daemon_stop(first, 5);
+    g_assert_true(g_file_get_contents(path, &kept, &size, NULL));
+    g_assert_cmpuint(size, >, 0);
+    test_daemon_start(f->daemon);
+    test_daemon_stop(f->daemon, 5);
+    g_assert_true(g_file_get_contents(path, &again, &size_again, NULL));
+    g_assert_cmpuint(size_again, >=, size / 2);
+}
+
 static void a_bad_configuration_keeps_it_from_starting(Fixture *f, gconstpointer data)
 {
     write_config(f, "[gateway]\ncopies=many\n");
@@ -293,6 +341,9 @@ int main(int argc, char **argv)
         a_stop_in_the_middle_is_quick_and_the_job_goes_on);
     ADD("HUP reads the configuration again and a bad one is refused",
         hup_reads_the_configuration_again_and_a_bad_one_is_refused);
+    ADD("sprockets are trusted as the file says", sprockets_are_trusted_as_the_file_says);
+    ADD("translations of sprockets outlive the daemon",
+        translations_of_sprockets_outlive_the_daemon);
     ADD("a bad configuration keeps it from starting", a_bad_configuration_keeps_it_from_starting);
     ADD("a device that is off waits for a person", a_device_that_is_off_waits_for_a_person);
     ADD("a detached device is gone", a_detached_device_is_gone);

@@ -1,10 +1,11 @@
-/* Sprockets that misbehave (bad/), run by the fork way: the call fails, nothing else does. */
+/* Sprockets that misbehave (bad/), run by every way there is: the call fails, nothing else does. */
 #include "sprockets/host/host-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,10 +16,11 @@
 #define MEGABYTE (1024 * 1024)
 
 static const HearthSprocketLimits TIGHT = {
-    .cpu_ms = 200, .wall_ms = 1000, .memory = 64 * MEGABYTE, .emit_size = MEGABYTE};
+    .cpu_ms = 200, .wall_ms = 1000, .memory = 24 * MEGABYTE, .emit_size = MEGABYTE};
 
 typedef struct {
     HearthSprocketHost *host;
+    HearthSprocketMode mode;
     char *folder;
     char *path; /* of a file x.bad of 8,192 bytes */
     int fd;
@@ -28,8 +30,9 @@ static void set_up(Fixture *fixture, gconstpointer data)
 {
     static char content[8192];
     g_autoptr(GError) error = NULL;
-    const HearthSprocketOptions options = {.folder = g_getenv("HEARTH_BAD_SPROCKETS"),
-                                           .limits = TIGHT};
+    fixture->mode = (HearthSprocketMode)GPOINTER_TO_INT(data);
+    const HearthSprocketOptions options = {
+        .folder = g_getenv("HEARTH_BAD_SPROCKETS"), .mode = fixture->mode, .limits = TIGHT};
     fixture->host = hearth_sprocket_host_new(&options, &error);
     g_assert_no_error(error);
     fixture->folder = g_dir_make_tmp("hearth-isolation-XXXXXX", NULL);
@@ -106,10 +109,24 @@ static const Row ROWS[] = {
     {"status", HEARTH_SPROCKET_INVALID, HEARTH_ERROR_PROTOCOL, "return-value", FALSE},
 };
 
+/* What the engine tells otherwise: it knows a stack from other memory. */
+static const Row ENGINE_ROWS[] = {
+    {"recurse", HEARTH_SPROCKET_ESCAPED, HEARTH_ERROR_PROTOCOL, "stack", TRUE},
+};
+
+static const Row *row_for(const Fixture *fixture, const Row *row)
+{
+    for (gsize i = 0; fixture->mode != HEARTH_SPROCKET_MODE_FORK && i < G_N_ELEMENTS(ENGINE_ROWS);
+         i++)
+        if (strcmp(ENGINE_ROWS[i].name, row->name) == 0)
+            return &ENGINE_ROWS[i];
+    return row;
+}
+
 static void each_misbehaviour_is_told_and_hurts_nobody(Fixture *fixture, gconstpointer data)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(ROWS); i++) {
-        const Row *row = &ROWS[i];
+        const Row *row = row_for(fixture, &ROWS[i]);
         g_autoptr(GError) error = NULL;
         g_auto(HearthSprocketReport) report = {0}, after = {0};
         g_autoptr(GVariant) values = NULL;
@@ -119,6 +136,7 @@ static void each_misbehaviour_is_told_and_hurts_nobody(Fixture *fixture, gconstp
         g_assert_false(run(fixture, row->name, NULL, &report, &error));
         g_test_message("%s", error->message);
         g_assert_cmpstr(report.rule, ==, row->rule);
+        g_assert_cmpint(report.mode, ==, fixture->mode);
         g_assert_cmpint(report.outcome, ==, row->outcome);
         g_assert_error(error, HEARTH_ERROR, (gint)row->code);
         g_assert_true(g_str_has_prefix(error->message, start));
@@ -145,8 +163,11 @@ static void limits_end_a_call_in_time(Fixture *fixture, gconstpointer data)
 {
     g_auto(HearthSprocketReport) spin = {0}, block = {0};
     g_assert_false(run(fixture, "spin", NULL, &spin, NULL));
-    g_assert_cmpuint(spin.cpu_us, >=, 150 * 1000);
-    g_assert_cmpuint(spin.cpu_us, <, 600 * 1000);
+    g_assert_cmpuint(spin.wall_ns, >=, 150 * 1000000ull);
+    if (fixture->mode == HEARTH_SPROCKET_MODE_FORK) {
+        g_assert_cmpuint(spin.cpu_us, >=, 150 * 1000);
+        g_assert_cmpuint(spin.cpu_us, <, 600 * 1000);
+    }
     g_assert_false(run(fixture, "block", NULL, &block, NULL));
     g_assert_cmpuint(block.wall_ns, >=, 1000 * 1000000ull);
     g_assert_cmpuint(block.wall_ns, <, 3000 * 1000000ull);
@@ -156,8 +177,15 @@ static void printing_reaches_nobody(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GVariant) values = NULL;
     g_autoptr(GError) error = NULL;
+    g_auto(HearthSprocketReport) report = {0};
     guint width;
-    run(fixture, "print", &values, NULL, &error);
+    run(fixture, "print", &values, &report, &error);
+    if (fixture->mode != HEARTH_SPROCKET_MODE_FORK) {
+        /* By the engine it seems to succeed, and is in the log. */
+        g_assert_cmpint(report.outcome, ==, HEARTH_SPROCKET_DECLINED);
+        g_assert_cmpstr(report.log, ==, "bad: to standard output\nbad");
+        return;
+    }
     g_assert_no_error(error);
     g_assert_true(g_variant_lookup(values, "image.width", "u", &width));
     g_assert_cmpuint(width, ==, 7);
@@ -165,10 +193,11 @@ static void printing_reaches_nobody(Fixture *fixture, gconstpointer data)
 
 static void every_call_starts_anew(Fixture *fixture, gconstpointer data)
 {
-    for (guint i = 0; i < 3; i++) {
+    static const char *const NAMES[] = {"count", "own"};
+    for (guint i = 0; i < 6; i++) {
         g_autoptr(GVariant) values = NULL;
         guint width;
-        g_assert_true(run(fixture, "count", &values, NULL, NULL));
+        g_assert_true(run(fixture, NAMES[i % 2], &values, NULL, NULL));
         g_assert_true(g_variant_lookup(values, "image.width", "u", &width));
         g_assert_cmpuint(width, ==, 1);
     }
@@ -299,26 +328,188 @@ static void a_file_cut_short_is_nobodys_fault(Fixture *fixture, gconstpointer da
     g_assert_cmpuint(status->bad_in_a_row, ==, 0);
 }
 
+typedef struct {
+    Fixture *fixture;
+    const char *name; /* of a sprocket whose every call is the first */
+} Many;
+
 static gpointer run_many(gpointer data)
 {
-    for (guint i = 0; i < 40; i++)
-        if (i % 8 == 7)
-            g_assert_false(run(data, "exit", NULL, NULL, NULL));
-        else
-            g_assert_true(run(data, "count", NULL, NULL, NULL));
+    const Many *many = data;
+    for (guint i = 0; i < 40; i++) {
+        g_autoptr(GVariant) values = NULL;
+        guint width;
+        if (i % 8 == 7) {
+            g_assert_false(run(many->fixture, "exit", NULL, NULL, NULL));
+            continue;
+        }
+        g_assert_true(run(many->fixture, many->name, &values, NULL, NULL));
+        g_assert_true(g_variant_lookup(values, "image.width", "u", &width));
+        g_assert_cmpuint(width, ==, 1);
+    }
     return NULL;
 }
 
 static void calls_of_several_threads_do_not_mix(Fixture *fixture, gconstpointer data)
 {
-    GThread *threads[4];
-    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
-        threads[i] = g_thread_new("many", run_many, fixture);
-    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
-        g_thread_join(threads[i]);
-    g_autoptr(HearthSprocketStatus) status = status_of(fixture, "count");
-    g_assert_cmpuint(status->outcomes[HEARTH_SPROCKET_RETURNED], ==, 4 * 35);
+    static const char *const NAMES[] = {"count", "own"};
+    for (guint n = 0; n < G_N_ELEMENTS(NAMES); n++) {
+        GThread *threads[4];
+        Many many = {fixture, NAMES[n]};
+        for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+            threads[i] = g_thread_new("many", run_many, &many);
+        for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+            g_thread_join(threads[i]);
+        g_autoptr(HearthSprocketStatus) status = status_of(fixture, NAMES[n]);
+        g_assert_cmpuint(status->outcomes[HEARTH_SPROCKET_RETURNED], ==, 4 * 35);
+    }
 }
+
+static gpointer crash_slowly(gpointer data)
+{
+    const Fixture *fixture = data;
+    static const HearthSprocketLimits LONG = {.cpu_ms = 60000, .wall_ms = 60000};
+    const HearthSprocketRequest request = {
+        .hook = "preview", .sprocket = "test.bad.own", .fd = fixture->fd, .limits = &LONG};
+    g_auto(HearthSprocketReport) report = {0};
+    g_assert_false(
+        hearth_sprocket_host_run(fixture->host, &request, NULL, NULL, &report, NULL, NULL));
+    g_assert_cmpstr(report.rule, ==, "SIGSEGV");
+    g_assert_true(g_str_has_prefix(report.symbol, "own.so"));
+    return NULL;
+}
+
+/* Two at the same time: by the engine one of them is of a copy of the object. */
+static void a_copy_has_the_name_of_its_object(Fixture *fixture, gconstpointer data)
+{
+    GThread *one = g_thread_new("one", crash_slowly, fixture);
+    GThread *two = g_thread_new("two", crash_slowly, fixture);
+    g_thread_join(one);
+    g_thread_join(two);
+}
+
+/* --- By the engine ----------------------------------------------------------------------------- */
+
+static gpointer mask_after_a_call(gpointer data)
+{
+    static sigset_t mask;
+    g_assert_true(run(data, "count", NULL, NULL, NULL));
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    return &mask;
+}
+
+static void signals_are_left_to_the_main_thread(Fixture *fixture, gconstpointer data)
+{
+    const sigset_t *mask = g_thread_join(g_thread_new("mask", mask_after_a_call, fixture));
+    sigset_t own;
+    g_assert_true(sigismember(mask, SIGINT));
+    g_assert_true(sigismember(mask, SIGCHLD));
+    g_assert_false(sigismember(mask, SIGSEGV));
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    pthread_sigmask(SIG_BLOCK, NULL, &own);
+    g_assert_false(sigismember(&own, SIGINT));
+}
+
+static void what_the_engine_did_is_told(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0};
+    g_assert_true(run(fixture, "count", NULL, &report, NULL));
+    g_assert_cmpuint(report.engine.tries, ==, 1);
+    g_assert_cmpuint(report.engine.memory, >, 0);
+    g_assert_cmpuint(report.engine.overlay_pages, >, 0); /* of its static variable */
+}
+
+static void a_sprocket_can_have_a_mode_of_its_own(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0}, other = {0};
+    g_autoptr(GError) error = NULL;
+    g_assert_true(hearth_sprocket_host_set_mode(fixture->host, "test.bad.count",
+                                                HEARTH_SPROCKET_MODE_FORK, NULL));
+    g_assert_true(run(fixture, "count", NULL, &report, NULL));
+    g_assert_cmpint(report.mode, ==, HEARTH_SPROCKET_MODE_FORK);
+    g_assert_true(run(fixture, "own", NULL, &other, NULL));
+    g_assert_cmpint(other.mode, ==, fixture->mode);
+    g_assert_false(hearth_sprocket_host_set_mode(fixture->host, "test.bad.nothing",
+                                                 HEARTH_SPROCKET_MODE_FORK, &error));
+    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_NOT_FOUND);
+}
+
+static void translations_are_kept(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(fixture->folder, "translations", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    hearth_sprocket_host_keep(fixture->host, path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(hearth_sprocket_host_warm(fixture->host, path), >=, 0);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(hearth_sprocket_host_warm(fixture->host, path), ==, 0);
+}
+
+/* The processes of the host that stay, of which there is one; 0: none. */
+static GPid find_resident(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+    const char *name;
+    while ((name = g_dir_read_name(dir))) {
+        static const char COMMAND[] = "hearth-sprocket\0--resident";
+        g_autofree char *command = g_build_filename("/proc", name, "cmdline", NULL);
+        g_autofree char *stat = g_build_filename("/proc", name, "stat", NULL);
+        g_autofree char *line = NULL, *text = NULL;
+        gsize size;
+        int parent;
+        if (!g_ascii_isdigit(name[0]) || !g_file_get_contents(command, &line, &size, NULL) ||
+            size != sizeof COMMAND || memcmp(line, COMMAND, size) != 0 ||
+            !g_file_get_contents(stat, &text, NULL, NULL))
+            continue;
+        if (sscanf(strrchr(text, ')'), ") %*c %d", &parent) == 1 && parent == getpid())
+            return (GPid)g_ascii_strtoll(name, NULL, 10);
+    }
+    return 0;
+}
+
+static void a_resident_is_confined(Fixture *fixture, gconstpointer data)
+{
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    GPid resident = find_resident();
+    g_assert_cmpint(resident, >, 0);
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", resident);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "\nSeccomp:\t2\n"));
+    g_assert_nonnull(strstr(text, "\nNoNewPrivs:\t1\n"));
+}
+
+static void a_resident_that_died_is_replaced(Fixture *fixture, gconstpointer data)
+{
+    g_auto(HearthSprocketReport) report = {0}, after = {0};
+    g_autoptr(GError) error = NULL;
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    GPid first = find_resident();
+    g_assert_cmpint(kill(first, SIGKILL), ==, 0);
+    run(fixture, "count", NULL, &report, &error);
+    g_assert_no_error(error);
+    g_assert_true(report.again);
+    g_assert_cmpint(find_resident(), !=, first);
+    g_assert_true(run(fixture, "count", NULL, &after, NULL));
+    g_assert_false(after.again);
+}
+
+static void residents_go_with_their_host(Fixture *fixture, gconstpointer data)
+{
+    const HearthSprocketOptions options = {.folder = g_getenv("HEARTH_BAD_SPROCKETS"),
+                                           .mode = HEARTH_SPROCKET_MODE_PROCESS};
+    HearthSprocketHost *mine = fixture->host;
+    fixture->host = hearth_sprocket_host_new(&options, NULL);
+    g_assert_true(run(fixture, "count", NULL, NULL, NULL));
+    g_assert_cmpint(find_resident(), >, 0);
+    hearth_sprocket_host_free(fixture->host);
+    g_assert_cmpint(find_resident(), ==, 0);
+    fixture->host = mine;
+}
+
+/* --- Forked ------------------------------------------------------------------------------------ */
 
 static void no_child_of_a_call_stays_behind(Fixture *fixture, gconstpointer data)
 {
@@ -399,41 +590,115 @@ static void a_path_is_run_without_being_installed(Fixture *fixture, gconstpointe
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) values = NULL;
     HearthSprocketRunStats stats;
-    hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL,
-                             HEARTH_SPROCKET_MODE_FORK, 5, &values, NULL, &stats, &error);
+    hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL, fixture->mode, 5,
+                             &values, NULL, &stats, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(stats.median_ns, >, 0);
     g_assert_cmpuint(stats.cold_ns, >, 0);
     g_assert_cmpint(stats.report.outcome, ==, HEARTH_SPROCKET_RETURNED);
-    hearth_sprocket_report_clear(&stats.report);
-    g_assert_false(hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL,
-                                            HEARTH_SPROCKET_MODE_ROLLBACK, 1, NULL, NULL, &stats,
-                                            &error));
-    g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED);
+    g_assert_cmpint(stats.report.mode, ==, fixture->mode);
     hearth_sprocket_report_clear(&stats.report);
 }
 
-#define CASE(path, function)                                                                       \
-    g_test_add("/sprockets/isolation/" path, Fixture, NULL, set_up, function, tear_down)
+static void a_mode_that_cannot_be_had_is_refused(Fixture *fixture, gconstpointer data)
+{
+    static const HearthSprocketMode MODES[] = {HEARTH_SPROCKET_MODE_ROLLBACK,
+                                               HEARTH_SPROCKET_MODE_PROCESS};
+    for (gsize i = 0; i < G_N_ELEMENTS(MODES); i++) {
+        g_autoptr(GError) error = NULL, other = NULL;
+        const char *reason = NULL;
+        const HearthSprocketRequest request = {
+            .hook = "metadata", .sprocket = "test.bad.count", .fd = fixture->fd, .mode = &MODES[i]};
+        if (hearth_sprocket_mode_available(MODES[i], &reason))
+            continue;
+        g_assert_nonnull(reason);
+        g_assert_false(
+            hearth_sprocket_host_run(fixture->host, &request, NULL, NULL, NULL, NULL, &error));
+        g_assert_error(error, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED);
+        g_assert_false(
+            hearth_sprocket_host_set_mode(fixture->host, "test.bad.count", MODES[i], &other));
+        g_assert_error(other, HEARTH_ERROR, HEARTH_ERROR_UNSUPPORTED);
+    }
+}
+
+static void the_default_is_rollback_where_it_can_be_had(Fixture *fixture, gconstpointer data)
+{
+    const HearthSprocketOptions options = {.folder = g_getenv("HEARTH_BAD_SPROCKETS")};
+    const HearthSprocketRequest request = {
+        .hook = "metadata", .sprocket = "test.bad.count", .fd = fixture->fd};
+    g_autoptr(HearthSprocketHost) host = hearth_sprocket_host_new(&options, NULL);
+    g_auto(HearthSprocketReport) report = {0};
+    g_assert_true(hearth_sprocket_host_run(host, &request, NULL, NULL, &report, NULL, NULL));
+    g_assert_cmpint(report.mode, ==,
+                    hearth_sprocket_mode_available(HEARTH_SPROCKET_MODE_ROLLBACK, NULL)
+                        ? HEARTH_SPROCKET_MODE_ROLLBACK
+                        : HEARTH_SPROCKET_MODE_FORK);
+}
+
+static void add(HearthSprocketMode mode, const char *name,
+                void (*function)(Fixture *fixture, gconstpointer data))
+{
+    g_autofree char *path =
+        g_strdup_printf("/sprockets/isolation/%s/%s", hearth_sprocket_mode_word(mode), name);
+    g_test_add(path, Fixture, GINT_TO_POINTER(mode), set_up, function, tear_down);
+}
+
+static void add_for_every_mode(HearthSprocketMode mode)
+{
+    add(mode, "each-misbehaviour", each_misbehaviour_is_told_and_hurts_nobody);
+    add(mode, "place-of-a-fault", a_fault_is_placed_in_the_sprocket);
+    add(mode, "limits-in-time", limits_end_a_call_in_time);
+    add(mode, "printing", printing_reaches_nobody);
+    add(mode, "every-call-anew", every_call_starts_anew);
+    add(mode, "quarantine", three_bad_calls_in_a_row_quarantine);
+    add(mode, "not-loadable", what_cannot_be_loaded_is_listed_with_the_reason);
+    add(mode, "file-cut-short", a_file_cut_short_is_nobodys_fault);
+    add(mode, "threads", calls_of_several_threads_do_not_mix);
+    add(mode, "copies", a_copy_has_the_name_of_its_object);
+    add(mode, "path", a_path_is_run_without_being_installed);
+    /* A call by the engine in the caller's own thread ends within its limits, not before. */
+    if (mode != HEARTH_SPROCKET_MODE_ROLLBACK)
+        add(mode, "cancel", a_call_can_be_cancelled);
+}
+
+static void add_for_fork(void)
+{
+    HearthSprocketMode mode = HEARTH_SPROCKET_MODE_FORK;
+    add(mode, "server-replaced", a_server_that_died_is_replaced);
+    add(mode, "server-dies-in-a-call", a_server_that_dies_in_a_call_costs_one_try);
+    add(mode, "no-child-left", no_child_of_a_call_stays_behind);
+    add(mode, "children-go-with-server", children_go_with_their_server);
+    add(mode, "server-goes-with-host", a_server_ends_with_its_host);
+    add(mode, "not-available", a_mode_that_cannot_be_had_is_refused);
+    add(mode, "default", the_default_is_rollback_where_it_can_be_had);
+}
+
+static void add_for_engine(HearthSprocketMode mode)
+{
+    add(mode, "told", what_the_engine_did_is_told);
+    add(mode, "own-mode", a_sprocket_can_have_a_mode_of_its_own);
+    if (mode == HEARTH_SPROCKET_MODE_ROLLBACK) {
+        add(mode, "signals", signals_are_left_to_the_main_thread);
+        add(mode, "translations", translations_are_kept);
+    } else {
+        add(mode, "resident-confined", a_resident_is_confined);
+        add(mode, "resident-replaced", a_resident_that_died_is_replaced);
+        add(mode, "residents-go-with-host", residents_go_with_their_host);
+    }
+}
 
 int main(int argc, char **argv)
 {
+    static const HearthSprocketMode ENGINE[] = {HEARTH_SPROCKET_MODE_ROLLBACK,
+                                                HEARTH_SPROCKET_MODE_PROCESS};
     g_test_init(&argc, &argv, NULL);
-    CASE("each-misbehaviour", each_misbehaviour_is_told_and_hurts_nobody);
-    CASE("place-of-a-fault", a_fault_is_placed_in_the_sprocket);
-    CASE("limits-in-time", limits_end_a_call_in_time);
-    CASE("printing", printing_reaches_nobody);
-    CASE("every-call-anew", every_call_starts_anew);
-    CASE("quarantine", three_bad_calls_in_a_row_quarantine);
-    CASE("not-loadable", what_cannot_be_loaded_is_listed_with_the_reason);
-    CASE("server-replaced", a_server_that_died_is_replaced);
-    CASE("server-dies-in-a-call", a_server_that_dies_in_a_call_costs_one_try);
-    CASE("cancel", a_call_can_be_cancelled);
-    CASE("file-cut-short", a_file_cut_short_is_nobodys_fault);
-    CASE("threads", calls_of_several_threads_do_not_mix);
-    CASE("no-child-left", no_child_of_a_call_stays_behind);
-    CASE("children-go-with-server", children_go_with_their_server);
-    CASE("server-goes-with-host", a_server_ends_with_its_host);
-    CASE("path", a_path_is_run_without_being_installed);
+    add_for_every_mode(HEARTH_SPROCKET_MODE_FORK);
+    add_for_fork();
+    for (gsize i = 0; i < G_N_ELEMENTS(ENGINE); i++) {
+        if (!hearth_sprocket_mode_available(ENGINE[i], NULL))
+            continue;
+        add_for_every_mode(ENGINE[i]);
+        add_for_engine(ENGINE[i]);
+    }
     return g_test_run();
 }

@@ -1,4 +1,4 @@
-/* The photo sprocket as the importer sees it: through the host, by the fork way. */
+/* The photo sprocket as the importer sees it: through the host, by every way there is. */
 #include "sprockets/host/host.h"
 #include "sprockets/standard/photo-private.h"
 #include "tests/unit/sprockets/pictures.h"
@@ -20,7 +20,8 @@ typedef struct {
 static void set_up(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    fixture->host = hearth_sprocket_host_new(NULL, &error);
+    const HearthSprocketOptions options = {.mode = (HearthSprocketMode)GPOINTER_TO_INT(data)};
+    fixture->host = hearth_sprocket_host_new(&options, &error);
     g_assert_no_error(error);
     fixture->folder = g_dir_make_tmp("hearth-photo-XXXXXX", NULL);
 }
@@ -468,25 +469,119 @@ static void texts_of_any_encoding_become_utf8(void)
     }
 }
 
-#define CASE(path, function)                                                                       \
-    g_test_add("/sprockets/photo/" path, Fixture, NULL, set_up, function, tear_down)
+/* What came of it, and every byte emitted, as text. */
+static char *outcome_of(Fixture *fixture, const char *hook, int fd, HearthSprocketMode mode)
+{
+    g_autoptr(GVariant) params = g_variant_ref_sink(g_variant_new_parsed("{'edge': <%u>}", 96u));
+    const HearthSprocketRequest request = {
+        .hook = hook, .fd = fd, .name = "a.jpg", .params = params, .mode = &mode};
+    g_autoptr(GVariant) values = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(HearthSprocketReport) report = {0};
+    hearth_sprocket_host_run(fixture->host, &request, &values, &bytes, &report, NULL, &error);
+    g_assert_cmpint(report.mode, ==, mode);
+    g_autofree char *printed = values ? g_variant_print(values, TRUE) : g_strdup(error->message);
+    g_autofree char *sum =
+        bytes ? g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes) : g_strdup("nothing");
+    return g_strdup_printf("%s: %s: %s", hearth_sprocket_outcome_word(report.outcome), printed,
+                           sum);
+}
+
+static void every_mode_gives_the_same(Fixture *fixture, gconstpointer data)
+{
+    static const HearthSprocketMode MODES[] = {
+        HEARTH_SPROCKET_MODE_DIRECT, HEARTH_SPROCKET_MODE_ROLLBACK, HEARTH_SPROCKET_MODE_PROCESS};
+    static const char *const HOOKS[] = {"metadata", "preview"};
+    g_autoptr(GBytes) exif = exif_of_a_camera(TRUE);
+    g_autoptr(GBytes) jpeg = picture_jpeg(
+        &(Picture){.width = 400, .height = 300, .noise = TRUE, .quality = 90, .exif = exif});
+    for (guint cut = 0; cut < 8; cut++) {
+        gsize size = g_bytes_get_size(jpeg);
+        g_autoptr(GBytes) part = g_bytes_new_from_bytes(jpeg, 0, size - size * cut / 8);
+        hearth_autofd int fd = save(fixture, part, "a.jpg");
+        for (gsize i = 0; i < G_N_ELEMENTS(HOOKS); i++) {
+            g_autofree char *forked = outcome_of(fixture, HOOKS[i], fd, HEARTH_SPROCKET_MODE_FORK);
+            for (gsize j = 0; j < G_N_ELEMENTS(MODES); j++) {
+                if (!hearth_sprocket_mode_available(MODES[j], NULL))
+                    continue;
+                g_autofree char *other = outcome_of(fixture, HOOKS[i], fd, MODES[j]);
+                g_assert_cmpstr(other, ==, forked);
+            }
+        }
+    }
+}
+
+typedef struct {
+    HearthSprocketHost *host;
+    const char *path;
+    char *wanted; /* of the first call */
+} Reading;
+
+static gpointer read_many(gpointer data)
+{
+    const Reading *reading = data;
+    hearth_autofd int fd = open(reading->path, O_RDONLY | O_CLOEXEC);
+    for (guint i = 0; i < 50; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) got =
+            hearth_sprocket_host_metadata(reading->host, fd, "a.jpg", NULL, NULL, &error);
+        g_assert_no_error(error);
+        g_autofree char *printed = g_variant_print(got, TRUE);
+        g_assert_cmpstr(printed, ==, reading->wanted);
+    }
+    return NULL;
+}
+
+static void four_threads_read_the_same(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GBytes) exif = exif_of_a_camera(TRUE);
+    g_autoptr(GBytes) jpeg = picture_jpeg(&(Picture){.width = 64, .height = 48, .exif = exif});
+    g_autoptr(GVariant) got = metadata(fixture, jpeg, "a.jpg", NULL);
+    g_autofree char *wanted = g_variant_print(got, TRUE);
+    Reading reading = {fixture->host, fixture->path, wanted};
+    GThread *threads[4];
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("read", read_many, &reading);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_thread_join(threads[i]);
+}
+
+static void add(HearthSprocketMode mode, const char *name,
+                void (*function)(Fixture *fixture, gconstpointer data))
+{
+    g_autofree char *path =
+        g_strdup_printf("/sprockets/photo/%s/%s", hearth_sprocket_mode_word(mode), name);
+    g_test_add(path, Fixture, GINT_TO_POINTER(mode), set_up, function, tear_down);
+}
+
+static void add_all(HearthSprocketMode mode)
+{
+    add(mode, "jpeg", every_attribute_of_a_jpeg_is_read);
+    add(mode, "raw", raw_files_are_read_by_the_same_tags);
+    add(mode, "time", the_time_is_the_best_that_can_be);
+    add(mode, "preview-upright", previews_are_upright);
+    add(mode, "preview-size", previews_have_the_size_asked_for);
+    add(mode, "preview-thumbnail", a_large_thumbnail_saves_decoding_the_picture);
+    add(mode, "preview-raw", a_raw_file_shows_the_jpeg_in_it);
+    add(mode, "preview-none", a_raw_file_without_a_jpeg_has_no_preview);
+    add(mode, "cut", a_jpeg_cut_anywhere_does_no_harm);
+    add(mode, "bomb", a_bomb_is_refused_unexploded);
+    add(mode, "hostile-exif", hostile_exif_is_read_past);
+    add(mode, "unknown", what_no_sprocket_knows_says_so);
+    add(mode, "threads", four_threads_read_the_same);
+}
 
 int main(int argc, char **argv)
 {
+    static const HearthSprocketMode MODES[] = {
+        HEARTH_SPROCKET_MODE_FORK, HEARTH_SPROCKET_MODE_ROLLBACK, HEARTH_SPROCKET_MODE_PROCESS};
     g_test_init(&argc, &argv, NULL);
-    CASE("jpeg", every_attribute_of_a_jpeg_is_read);
-    CASE("raw", raw_files_are_read_by_the_same_tags);
-    CASE("time", the_time_is_the_best_that_can_be);
-    CASE("exiftool", exiftool_reads_the_same);
-    CASE("preview-upright", previews_are_upright);
-    CASE("preview-size", previews_have_the_size_asked_for);
-    CASE("preview-thumbnail", a_large_thumbnail_saves_decoding_the_picture);
-    CASE("preview-raw", a_raw_file_shows_the_jpeg_in_it);
-    CASE("preview-none", a_raw_file_without_a_jpeg_has_no_preview);
-    CASE("cut", a_jpeg_cut_anywhere_does_no_harm);
-    CASE("bomb", a_bomb_is_refused_unexploded);
-    CASE("hostile-exif", hostile_exif_is_read_past);
-    CASE("unknown", what_no_sprocket_knows_says_so);
+    for (gsize i = 0; i < G_N_ELEMENTS(MODES); i++)
+        if (hearth_sprocket_mode_available(MODES[i], NULL))
+            add_all(MODES[i]);
+    add(HEARTH_SPROCKET_MODE_DEFAULT, "exiftool", exiftool_reads_the_same);
+    add(HEARTH_SPROCKET_MODE_FORK, "every-mode", every_mode_gives_the_same);
     g_test_add_func("/sprockets/photo/texts", texts_of_any_encoding_become_utf8);
     return g_test_run();
 }
