@@ -247,6 +247,20 @@ static void check_stack(HearthTranslation *translation, const HearthStep *step)
     end_check(translation, &scratch, false, ABOVE_OR_EQUAL, site, HEARTH_GATE_STACK);
 }
 
+/*
+ * "sub rsp, 4; and rsp, -32": the stack pointer is set once more before anything goes by it, and nothing else leads to
+ * there, so that one look is enough, at what comes out.
+ */
+static bool set_again(const HearthTranslation *translation, const HearthStep *step)
+{
+    const HearthStep *next = step + 1;
+    if (next >= translation->steps + translation->step_count)
+        return false;
+    return next->insn.kind == HEARTH_INSN_PLAIN && next->insn.sets_rsp && !next->insn.has_memory &&
+           !next->insn.pushes && !next->landed &&
+           next->insn.pc == step->insn.pc + step->insn.length;
+}
+
 /* Index registers and displacements could lead around the guards in one step. */
 static bool needs_check(const HearthTranslation *translation, const HearthInsn *insn)
 {
@@ -296,6 +310,6 @@ void hearth_translate_plain(HearthTranslation *translation, const HearthStep *st
         hearth_emit_copy(emitter, insn, scratch);
         translation->sites[site].resume = hearth_emit_here(emitter);
     }
-    if (insn->sets_rsp)
+    if (insn->sets_rsp && !set_again(translation, step))
         check_stack(translation, step);
 }
