@@ -181,6 +181,8 @@ static void describe(HearthForm *form, const ZydisDecodedInstruction *decoded,
         if (operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN) {
             form->stack = form->stack || operand->mem.base == ZYDIS_REGISTER_RSP ||
                           operand->mem.base == ZYDIS_REGISTER_RBP;
+            /* The stack pointer stays a multiple of 8. */
+            form->refused = form->refused || (form->stack && operand->size % 64 != 0);
             continue;
         }
         form->memory = form->has_modrm;
