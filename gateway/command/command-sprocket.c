@@ -240,6 +240,12 @@ static gboolean save_emitted(HearthCall *call, const Run *run, GError **error)
     return hearth_write_all(fd, data, size, path, error);
 }
 
+/* What the call itself prints goes to standard output. */
+static void print_trace(const char *line, gpointer data)
+{
+    g_printerr("%s\n", line);
+}
+
 static gboolean call_sprocket(HearthCall *call, GVariant *params, HearthSprocketMode mode,
                               guint repeat, Run *run, GError **error)
 {
@@ -248,8 +254,16 @@ static gboolean call_sprocket(HearthCall *call, GVariant *params, HearthSprocket
     if (!g_str_has_suffix(sprocket, ".so") && !(host = hearth_sprocket_host_new(NULL, error)))
         return FALSE;
     return hearth_sprocket_run_file(host, sprocket, hearth_call_word(call, 1),
-                                    hearth_call_word(call, 2), params, mode, repeat, &run->values,
-                                    &run->bytes, &run->stats, error);
+                                    hearth_call_word(call, 2), params, mode, repeat,
+                                    hearth_call_flag(call, "trace") ? print_trace : NULL,
+                                    &run->values, &run->bytes, &run->stats, error);
+}
+
+static gboolean may_be_traced(HearthSprocketMode mode)
+{
+    if (mode == HEARTH_SPROCKET_MODE_DEFAULT)
+        return hearth_sprocket_mode_available(HEARTH_SPROCKET_MODE_ROLLBACK, NULL);
+    return mode == HEARTH_SPROCKET_MODE_ROLLBACK;
 }
 
 static gboolean run_run(HearthCall *call, GError **error)
@@ -261,6 +275,8 @@ static gboolean run_run(HearthCall *call, GError **error)
     guint64 repeat;
     if (word && !hearth_sprocket_mode_parse(word, &mode))
         return hearth_call_usage(error, "--mode is rollback, fork, direct or process");
+    if (hearth_call_flag(call, "trace") && !may_be_traced(mode))
+        return hearth_call_usage(error, "--trace is for the mode rollback");
     if (!hearth_call_number(call, "repeat", 1, G_MAXUINT32, &repeat, error))
         return FALSE;
     g_autoptr(GVariant) params = read_params(call, error);
@@ -286,6 +302,7 @@ static const HearthCallOption RUN_OPTIONS[] = {
     {"mode", 0, "MODE", "rollback (the default where it can be had), process, fork or direct"},
     {"repeat", 0, "N", "call it so often"},
     {"stats", 0, NULL, "how the call went, and what it cost"},
+    {"trace", 0, NULL, "tell on standard error what the engine does for it"},
     {"output", 'o', "FILE", "write what it emits there"},
     {NULL},
 };

@@ -14,6 +14,8 @@ typedef struct {
     const guint8 *params; /* a record */
     gsize params_size;
     HearthSprocketLimits limits; /* no zeros */
+    HearthSprocketTrace trace;   /* NULL: nobody */
+    gpointer trace_data;
 } HearthJob;
 
 /** What came back, copied out of anything the sprocket could reach, but not yet believed. */

@@ -399,6 +399,8 @@ static gboolean make_job(HearthSprocketHost *host, const HearthSprocketRequest *
         .params = params,
         .params_size = params_size,
         .limits = fill_limits(request->limits, &host->limits),
+        .trace = request->trace,
+        .trace_data = request->trace_data,
     };
     return TRUE;
 }

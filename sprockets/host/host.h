@@ -125,6 +125,9 @@ typedef struct {
 void hearth_sprocket_report_clear(HearthSprocketReport *report);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HearthSprocketReport, hearth_sprocket_report_clear)
 
+/** Told, in the thread of the call and while it is in progress, what the engine does for it: a line without its end. */
+typedef void (*HearthSprocketTrace)(const char *line, gpointer data);
+
 /** One call of a hook. Strings are borrowed for its time. */
 typedef struct {
     const char *hook;       /* "metadata", "preview" */
@@ -138,6 +141,8 @@ typedef struct {
     /* This thread does little else than calls: the engine's second wall, which makes every system
      * call of the thread slower, is left up after this one. */
     gboolean in_a_row;
+    HearthSprocketTrace trace; /* NULL: nobody; otherwise the mode must be rollback */
+    gpointer trace_data;
 } HearthSprocketRequest;
 
 /**
@@ -256,5 +261,6 @@ typedef struct {
 
 gboolean hearth_sprocket_run_file(HearthSprocketHost *host, const char *sprocket, const char *hook,
                                   const char *file, GVariant *params, HearthSprocketMode mode,
-                                  guint repeat, GVariant **ret_values, GBytes **ret_bytes,
-                                  HearthSprocketRunStats *ret_stats, GError **error);
+                                  guint repeat, HearthSprocketTrace trace, GVariant **ret_values,
+                                  GBytes **ret_bytes, HearthSprocketRunStats *ret_stats,
+                                  GError **error);

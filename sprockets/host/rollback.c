@@ -14,8 +14,8 @@
 #include "sprockets/host/direct-private.h"
 #include "sprockets/host/rolled-private.h"
 
-#define COPIES_MAX 16    /* of one object, the first included */
-#define BLOCKS_MOST 4096 /* translated before the first call of a hook */
+#define COPIES_MAX 16   /* of one object, the first included */
+#define BLOCKS_MOST 512 /* translated before the first call of a hook */
 
 /* An object as it was loaded once. Copies are of a file in memory, as the loader takes the same file
  * for the same object. */
@@ -229,6 +229,8 @@ static gboolean run(HearthRollback *rollback, SprocketRun hook, Copy *copy, cons
         .emit = append,
         .restart = restart,
         .data = emitted,
+        .trace = job->trace,
+        .trace_data = job->trace_data,
     };
     const guint8 *shared = hearth_rolled_call(&call, &answer->ended);
     if (!shared)

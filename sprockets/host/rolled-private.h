@@ -34,6 +34,9 @@ typedef struct {
     /* Drops what was emitted: the call begins, or begins again. */
     void (*restart)(void *data);
     void *data;
+    /* Told a line of what the engine does; NULL: nobody is. What was translated before is translated anew. */
+    void (*trace)(const char *line, void *data);
+    void *trace_data;
 } HearthRolledCall;
 
 /** Translates at most `most` blocks of what leads to `run`, and of what `run` leads to. */

@@ -1,5 +1,6 @@
 #include "sprockets/host/rolled-private.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,6 +120,35 @@ static void finish(char *base, const HearthRolledCall *call, const HearthEngineR
     add_printed(base, call, result);
 }
 
+/* "translated photo.so:metadata+0x0" */
+static void tell(void *data, const HearthEngineEvent *event)
+{
+    const HearthRolledCall *call = data;
+    char pc[128], address[128], line[512];
+    hearth_engine_symbol(event->pc, pc, sizeof pc);
+    hearth_engine_symbol(event->address, address, sizeof address);
+    switch (event->kind) {
+    case HEARTH_ENGINE_TRANSLATED:
+        snprintf(line, sizeof line, "translated 0x%" PRIx64 " %s", event->pc, pc);
+        break;
+    case HEARTH_ENGINE_REDIRECTED:
+        snprintf(line, sizeof line, "redirected 0x%" PRIx64 " %s by %s", event->address, address,
+                 pc);
+        break;
+    case HEARTH_ENGINE_SYSTEM_CALL:
+        snprintf(line, sizeof line, "system call %s = %" PRId64 " in %s", event->name, event->value,
+                 pc);
+        break;
+    case HEARTH_ENGINE_LOCKED:
+        snprintf(line, sizeof line, "locked 0x%" PRIx64 " %s", event->address, address);
+        break;
+    case HEARTH_ENGINE_AGAIN:
+        snprintf(line, sizeof line, "in conflict: try %" PRId64, event->value + 1);
+        break;
+    }
+    call->trace(line, call->trace_data);
+}
+
 const uint8_t *hearth_rolled_call(const HearthRolledCall *call, HearthWireEnded *ret_ended)
 {
     HearthEngineResult result;
@@ -134,7 +164,11 @@ const uint8_t *hearth_rolled_call(const HearthRolledCall *call, HearthWireEnded 
         .emit_data = call->data,
         .prepare = prepare,
         .prepare_data = (void *)call,
+        .trace = call->trace ? tell : NULL,
+        .trace_data = (void *)call,
     };
+    if (call->trace)
+        hearth_engine_flush();
     hearth_engine_run(&run, &result);
     finish(area, call, &result);
     *ret_ended = (HearthWireEnded){

@@ -84,8 +84,9 @@ static gboolean repeat_aside(Run *run, GVariant **ret_values, GBytes **ret_bytes
 
 gboolean hearth_sprocket_run_file(HearthSprocketHost *host, const char *sprocket, const char *hook,
                                   const char *file, GVariant *params, HearthSprocketMode mode,
-                                  guint repeat, GVariant **ret_values, GBytes **ret_bytes,
-                                  HearthSprocketRunStats *ret_stats, GError **error)
+                                  guint repeat, HearthSprocketTrace trace, GVariant **ret_values,
+                                  GBytes **ret_bytes, HearthSprocketRunStats *ret_stats,
+                                  GError **error)
 {
     g_autoptr(HearthSprocketHost) own = NULL;
     g_autofree char *id = NULL, *name = g_path_get_basename(file);
@@ -116,7 +117,8 @@ gboolean hearth_sprocket_run_file(HearthSprocketHost *host, const char *sprocket
                     .name = name,
                     .params = given,
                     .mode = &mode,
-                    .in_a_row = TRUE},
+                    .in_a_row = TRUE,
+                    .trace = trace},
         .repeat = repeat,
         .stats = ret_stats,
     };

@@ -184,6 +184,20 @@ static void what_cannot_run_is_said(Fixture *fixture, gconstpointer unused)
 
 #define ADD(path, func) g_test_add("/command/sprocket/" path, Fixture, NULL, setup, func, teardown)
 
+/* The shared objects differ from build to build: what is looked for is in all of them. */
+static void trace_tells_what_the_engine_does(Fixture *fixture, gconstpointer unused)
+{
+    if (!hearth_sprocket_mode_available(HEARTH_SPROCKET_MODE_ROLLBACK, NULL)) {
+        g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--trace"), ==, 2);
+        return;
+    }
+    g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--trace"), ==, 0);
+    g_assert_nonnull(strstr(fixture->err, "translated 0x"));
+    g_assert_nonnull(strstr(fixture->err, "libexif"));
+    g_assert_nonnull(strstr(fixture->out, "image.width"));
+    g_assert_cmpint(run(fixture, fixture->sprocket, "metadata", "--trace --mode fork"), ==, 2);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -192,5 +206,6 @@ int main(int argc, char **argv)
     ADD("param-output", parameters_count_each_and_the_output_is_saved);
     ADD("crash", a_sprocket_that_crashes_is_told_of);
     ADD("refused", what_cannot_run_is_said);
+    ADD("trace", trace_tells_what_the_engine_does);
     return g_test_run();
 }

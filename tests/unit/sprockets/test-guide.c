@@ -69,9 +69,9 @@ static gboolean run(Fixture *fixture, const char *content, gsize size, GVariant 
 {
     HearthSprocketRunStats stats;
     g_assert_true(g_file_set_contents(fixture->file, content, (gssize)size, NULL));
-    gboolean done =
-        hearth_sprocket_run_file(NULL, fixture->object, "metadata", fixture->file, NULL,
-                                 HEARTH_SPROCKET_MODE_DEFAULT, 1, ret_values, NULL, &stats, error);
+    gboolean done = hearth_sprocket_run_file(NULL, fixture->object, "metadata", fixture->file, NULL,
+                                             HEARTH_SPROCKET_MODE_DEFAULT, 1, NULL, ret_values,
+                                             NULL, &stats, error);
     hearth_sprocket_report_clear(&stats.report);
     return done;
 }

@@ -590,7 +590,7 @@ static void a_path_is_run_without_being_installed(Fixture *fixture, gconstpointe
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) values = NULL;
     HearthSprocketRunStats stats;
-    hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL, fixture->mode, 5,
+    hearth_sprocket_run_file(NULL, object, "metadata", fixture->path, NULL, fixture->mode, 5, NULL,
                              &values, NULL, &stats, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(stats.median_ns, >, 0);
