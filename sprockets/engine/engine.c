@@ -73,7 +73,8 @@ static void init_once(void)
 {
     if (!hearth_engine_available(NULL))
         init_error = ENOTSUP;
-    else if (!hearth_translate_init() || !hearth_cache_init() || !hearth_fault_init())
+    else if (!hearth_region_init() || !hearth_translate_init() || !hearth_cache_init() ||
+             !hearth_fault_init())
         init_error = errno ? errno : ENOMEM;
     else
         hearth_intercept_init();

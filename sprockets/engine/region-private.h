@@ -18,6 +18,9 @@ typedef struct {
     bool readable;
 } HearthRegion;
 
+/** Before all else; false with errno. */
+bool hearth_region_init(void);
+
 /** The region of code that `address` lies in; false: none, also after the mappings were read anew. Any thread. */
 bool hearth_region_code(uint64_t address, HearthRegion *ret_region);
 

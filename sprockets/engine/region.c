@@ -18,6 +18,7 @@ static HEARTH_STATE struct {
     HearthRegion *regions; /* by address */
     uint32_t count;
     char *text;
+    int file; /* /proc/self/maps */
     bool stale;
     uint64_t loads; /* objects loaded and unloaded when the mappings were read */
 } map = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -65,13 +66,10 @@ static const char *take_line(const char *at, HearthRegion *region)
 static size_t read_text(void)
 {
     size_t size = 0;
-    int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     ssize_t got = 0;
-    while (file >= 0 && size + 1 < TEXT_SIZE &&
-           (got = read(file, map.text + size, TEXT_SIZE - 1 - size)) > 0)
+    while (size + 1 < TEXT_SIZE &&
+           (got = pread(map.file, map.text + size, TEXT_SIZE - 1 - size, (off_t)size)) > 0)
         size += (size_t)got;
-    if (file >= 0)
-        close(file);
     map.text[size] = 0;
     return size;
 }
@@ -89,17 +87,22 @@ uint64_t hearth_region_loads(void)
     return loads;
 }
 
+bool hearth_region_init(void)
+{
+    /* Kept open: a process that confines itself later can open nothing. */
+    map.file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    map.regions = mmap(NULL, REGIONS_MAX * sizeof(HearthRegion), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    map.text = mmap(NULL, TEXT_SIZE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return map.file >= 0 && map.regions != MAP_FAILED && map.text != MAP_FAILED;
+}
+
 /* The lock is held. */
 static void read_regions(void)
 {
-    if (!map.regions) {
-        map.regions = mmap(NULL, REGIONS_MAX * sizeof(HearthRegion), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        map.text = mmap(NULL, TEXT_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    }
     map.count = 0;
-    if (map.regions == MAP_FAILED || map.text == MAP_FAILED || read_text() == 0)
+    if (read_text() == 0)
         return;
     const char *at = map.text;
     while (at && *at && map.count < REGIONS_MAX)

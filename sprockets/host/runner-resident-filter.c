@@ -1,28 +1,21 @@
 #include "sprockets/host/runner-private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/prctl.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 /*
  * What a resident may ask of the kernel: memory that is not executable, time, its own threads and signals, and
- * the descriptors it has. The engine reads the list of mappings anew when an object was loaded or a map is
- * doubted: that one file was opened before, and is handed out in place of any that is to be opened.
+ * the descriptors it has, of which one is the list of mappings that the engine reads.
  */
-
-#define MAPPINGS "/proc/self/maps"
-
-static int mappings = -1;
 
 static const int ALLOWED[] = {
     SCMP_SYS(read),
+    SCMP_SYS(pread64),
     SCMP_SYS(write),
     SCMP_SYS(close),
     SCMP_SYS(lseek),
@@ -53,24 +46,10 @@ static const int ALLOWED[] = {
     SCMP_SYS(set_robust_list),
 };
 
-/* async-signal-safe */
-static int hand_out_mappings(void)
-{
-    int copy = dup(mappings);
-    if (copy >= 0)
-        lseek(copy, 0, SEEK_SET);
-    return copy < 0 ? -errno : copy;
-}
-
 /* The engine calls this for what is not its own. */
 static void on_refused(int number, siginfo_t *info, void *data)
 {
-    ucontext_t *state = data;
     char text[64];
-    if (info->si_syscall == SYS_openat) {
-        state->uc_mcontext.gregs[REG_RAX] = hand_out_mappings();
-        return;
-    }
     int size = snprintf(text, sizeof text, "hearth-sprocket: a resident made the system call %d\n",
                         info->si_syscall);
     if (write(STDERR_FILENO, text, (size_t)size) < 0)
@@ -82,8 +61,7 @@ bool hearth_resident_filter_prepare(void)
 {
     const struct sigaction action = {.sa_sigaction = on_refused,
                                      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    mappings = open(MAPPINGS, O_RDONLY | O_CLOEXEC);
-    return mappings >= 0 && sigaction(SIGSYS, &action, NULL) == 0;
+    return sigaction(SIGSYS, &action, NULL) == 0;
 }
 
 static int add_rules(scmp_filter_ctx context)
@@ -98,8 +76,6 @@ static int add_rules(scmp_filter_ctx context)
                                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
     failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(dup), 1,
-                               SCMP_A0_32(SCMP_CMP_EQ, (unsigned)mappings));
     /* The monitor's signal to the thread that calls, and the second wall. */
     failed |= seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                                SCMP_A0_32(SCMP_CMP_EQ, (unsigned)getpid()));
