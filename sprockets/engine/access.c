@@ -158,7 +158,6 @@ void hearth_translation_forget(HearthTranslation *translation, const HearthStep 
 {
     switch (step->insn.kind) {
     case HEARTH_INSN_PLAIN:
-    case HEARTH_INSN_STRING:
         translation->private &= ~step->insn.modifies;
         return;
     case HEARTH_INSN_JCC:

@@ -101,19 +101,29 @@ static void write_lost_return(void)
     cache.used = BOUNCE_ROOM;
 }
 
+/* True: it is there now, or was before. */
+static bool ensure(void *place, size_t size, size_t first)
+{
+    void **memory = place;
+    if (!*memory)
+        *memory = reserve(size, first);
+    return *memory != NULL;
+}
+
 bool hearth_cache_init(void)
 {
-    if (!map_code())
+    size_t buckets = BUCKETS * sizeof *cache.buckets;
+    if (cache.buckets)
+        return true;
+    if (!cache.alias && !map_code())
         return false;
-    cache.records = reserve(RECORDS_SIZE, FIRST_RECORDS);
-    cache.sites = reserve(SITES_MAX * sizeof(HearthSite), FIRST_RECORDS);
-    cache.exits = reserve(EXITS_MAX * sizeof(HearthExit), FIRST_RECORDS / 8);
-    cache.buckets = reserve(BUCKETS * sizeof *cache.buckets, BUCKETS * sizeof *cache.buckets);
-    cache.sorted = reserve(EXITS_MAX * sizeof(HearthFragment *), FIRST_RECORDS / 64);
-    if (!cache.records || !cache.sites || !cache.exits || !cache.buckets || !cache.sorted)
+    if (!ensure(&cache.records, RECORDS_SIZE, FIRST_RECORDS) ||
+        !ensure(&cache.sites, SITES_MAX * sizeof(HearthSite), FIRST_RECORDS) ||
+        !ensure(&cache.exits, EXITS_MAX * sizeof(HearthExit), FIRST_RECORDS / 8) ||
+        !ensure(&cache.sorted, EXITS_MAX * sizeof(HearthFragment *), FIRST_RECORDS / 64))
         return false;
     write_lost_return();
-    return true;
+    return ensure(&cache.buckets, buckets, buckets);
 }
 
 void hearth_cache_lock(void)

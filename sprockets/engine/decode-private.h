@@ -57,6 +57,7 @@ typedef struct {
     uint16_t mnemonic; /* Zydis' number, for the table and for messages */
     bool has_memory;   /* `memory` is used: an explicit operand that is accessed */
     bool pushes;       /* stores below the stack pointer and moves it there */
+    bool uses_stack;   /* reads or writes by the stack pointer without saying so */
     bool needs_rip;    /* has a rip-relative operand, accessed or not */
     HearthMemoryOperand memory;
     HearthRegisterSet reads;    /* general registers, also of addresses; partly written ones too */

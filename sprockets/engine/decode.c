@@ -253,6 +253,7 @@ static bool take_memory(HearthInsn *insn, const ZydisDecodedInstruction *decoded
                        decoded->mnemonic == ZYDIS_MNEMONIC_LEAVE)) {
             if (operand->size % 64 != 0)
                 return false; /* the stack pointer stays a multiple of 8 */
+            insn->uses_stack = true;
             insn->pushes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
             continue; /* push, pop and kin */
         }
@@ -454,13 +455,16 @@ void hearth_decode(uint64_t pc, const uint8_t *bytes, uint64_t available, Hearth
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, insn->bytes, length, &decoded, operands)))
         return;
     insn->length = decoded.length;
+    bool known = decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+                 decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ||
+                 decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
     insn->mnemonic = (uint16_t)decoded.mnemonic;
     locate_parts(insn, &decoded);
     use_registers(insn, &decoded, operands);
     use_flags(insn, &decoded, operands);
     HearthInsnKind kind = kind_of(insn, &decoded, operands);
     bool table = kind == HEARTH_INSN_PLAIN || kind == HEARTH_INSN_STRING;
-    if ((table && !hearth_instruction_allowed(insn->mnemonic)) || bad_prefixes(insn))
+    if ((table && !hearth_instruction_allowed(insn->mnemonic)) || !known || bad_prefixes(insn))
         return;
     bool operand = kind == HEARTH_INSN_PLAIN || kind == HEARTH_INSN_TRAP ||
                    kind == HEARTH_INSN_JMP_REG || kind == HEARTH_INSN_CALL_REG;

@@ -22,8 +22,8 @@
 #define BACKOFF_NS 100000 /* before a call in conflict is run again, doubled each time */
 #define ENTRY_ROOM 256    /* bytes above the call's first stack pointer */
 
-static HEARTH_STATE pthread_once_t once = PTHREAD_ONCE_INIT;
-static HEARTH_STATE int init_error; /* errno of what failed, 0: ready */
+static HEARTH_STATE pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
+static HEARTH_STATE _Atomic bool ready;
 /* Read by calls in progress, written by what drops translations. */
 static HEARTH_STATE pthread_rwlock_t calls = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -69,22 +69,29 @@ bool hearth_engine_available(const char **ret_reason)
     return missing == NULL;
 }
 
-static void init_once(void)
+/* Each part is made once; what could not be made is tried again by the next call. */
+static bool make_ready(void)
 {
+    errno = ENOTSUP;
     if (!hearth_engine_available(NULL))
-        init_error = ENOTSUP;
-    else if (!hearth_region_init() || !hearth_translate_init() || !hearth_cache_init() ||
-             !hearth_fault_init())
-        init_error = errno ? errno : ENOMEM;
-    else
-        hearth_intercept_init();
+        return false;
+    errno = ENOMEM;
+    if (!hearth_region_init() || !hearth_translate_init() || !hearth_cache_init() ||
+        !hearth_fault_init())
+        return false;
+    hearth_intercept_init();
+    return true;
 }
 
 bool hearth_engine_init(void)
 {
-    pthread_once(&once, init_once);
-    errno = init_error;
-    return init_error == 0;
+    if (atomic_load_explicit(&ready, memory_order_acquire))
+        return true;
+    pthread_mutex_lock(&init_lock);
+    bool made = atomic_load(&ready) || make_ready();
+    atomic_store_explicit(&ready, made, memory_order_release);
+    pthread_mutex_unlock(&init_lock);
+    return made;
 }
 
 static HearthSlot *ensure_slot(void)
@@ -262,6 +269,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
     }
     if (hearth_region_refresh() || hearth_cache_is_full())
         hearth_engine_flush();
+    hearth_signals_begin(slot);
     hearth_wall_raise(slot);
     pthread_rwlock_rdlock(&calls);
     slot->call = call;
@@ -279,6 +287,7 @@ void hearth_engine_run(const HearthEngineCall *call, HearthEngineResult *ret_res
     slot->call = NULL;
     slot->result = NULL;
     pthread_rwlock_unlock(&calls);
+    hearth_signals_end(slot);
     if (ret_result->outcome != HEARTH_ENGINE_RETURNED)
         hearth_engine_symbol(ret_result->pc, ret_result->symbol, sizeof ret_result->symbol);
     ret_result->log[ret_result->log_size] = 0;

@@ -16,9 +16,9 @@
  * USENIX ATC 2007). docs/engine.md explains how it works and what it does not protect.
  *
  * Threads: any thread may call; calls of several threads run in parallel. The first call of a
- * thread gives it a slot: private memory, kept until the thread ends. Signal handlers of the host
- * that run on a thread with a call in progress run on the private stack of that call; block
- * asynchronous signals in such threads (the second wall stands only where they are blocked).
+ * thread gives it a slot: private memory, kept until the thread ends. Asynchronous signals are blocked
+ * while a call is in progress, by two system calls if the thread does not block them anyway (which is looked
+ * at in its first call and again after hearth_engine_rest).
  *
  * x86-64 Linux only. libc and Zydis, no GLib.
  */

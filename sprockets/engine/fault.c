@@ -148,6 +148,17 @@ static void chain(int number, siginfo_t *info, void *data)
     }
 }
 
+/* hearth_copy_safely met memory that is not there; any thread. */
+static bool end_copy(ucontext_t *state)
+{
+    uint64_t pc = (uint64_t)state->uc_mcontext.gregs[REG_RIP];
+    if (pc < (uint64_t)hearth_copy_begin || pc >= (uint64_t)hearth_copy_end)
+        return false;
+    state->uc_mcontext.gregs[REG_RIP] = (greg_t)hearth_copy_end;
+    state->uc_mcontext.gregs[REG_RDX] |= 1;
+    return true;
+}
+
 /* True: it was ours, and the thread may go on where the state says. */
 static bool handle(HearthSlot *slot, int number, const siginfo_t *info, ucontext_t *state)
 {
@@ -156,11 +167,8 @@ static bool handle(HearthSlot *slot, int number, const siginfo_t *info, ucontext
     bool memory = info->si_code > 0 && (number == SIGSEGV || number == SIGBUS);
     if (memory && hearth_slot_grow(slot, (uint64_t)info->si_addr, &limit))
         return true;
-    if (memory && pc >= (uint64_t)hearth_copy_begin && pc < (uint64_t)hearth_copy_end) {
-        state->uc_mcontext.gregs[REG_RIP] = (greg_t)hearth_copy_end;
-        state->uc_mcontext.gregs[REG_RDX] |= 1;
+    if (memory && end_copy(state))
         return true;
-    }
     if (number == SIGSYS && atomic_load(&slot->running) && info->si_code == USER_DISPATCH) {
         end_from_signal(slot, state, HEARTH_ENGINE_REFUSED, "second wall");
         return true;
@@ -179,7 +187,8 @@ static void on_fault(int number, siginfo_t *info, void *data)
     HearthSlot *slot = hearth_slot_current();
     int saved = errno;
     if (!slot) {
-        chain(number, info, data);
+        if (!end_copy(data))
+            chain(number, info, data);
         return;
     }
     uint8_t selector = slot->context->selector;
@@ -226,10 +235,15 @@ static bool install(int number, void (*handler)(int, siginfo_t *, void *))
 
 bool hearth_fault_init(void)
 {
-    for (unsigned i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
+    static HEARTH_STATE bool installed, watched;
+    if (watched)
+        return true;
+    for (unsigned i = 0; !installed && i < sizeof FAULTS / sizeof *FAULTS; i++)
         if (!install(FAULTS[i], on_fault))
             return false;
-    return install(hearth_wall_signal(), on_expiry) && hearth_monitor_start();
+    installed = installed || install(hearth_wall_signal(), on_expiry);
+    watched = installed && hearth_monitor_start();
+    return watched;
 }
 
 /* --- Threads ----------------------------------------------------------------------------------- */
@@ -253,25 +267,47 @@ static bool give_signal_stack(HearthSlot *slot)
     return sigaltstack(&stack, NULL) == 0;
 }
 
-/* Signals that come from outside, as far as one may block them. */
-static bool blocks_signals(void)
+/* All but those of faults and the monitor's. */
+static void asynchronous(sigset_t *set)
 {
-    static const int ASYNCHRONOUS[] = {SIGHUP,    SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
-                                       SIGPIPE,   SIGALRM, SIGTERM, SIGCHLD, SIGCONT,
-                                       SIGVTALRM, SIGPROF, SIGIO,   SIGWINCH};
-    sigset_t mask;
-    pthread_sigmask(SIG_BLOCK, NULL, &mask);
-    for (unsigned i = 0; i < sizeof ASYNCHRONOUS / sizeof *ASYNCHRONOUS; i++)
-        if (!sigismember(&mask, ASYNCHRONOUS[i]))
+    static const int KEPT[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+    sigfillset(set);
+    for (unsigned i = 0; i < sizeof KEPT / sizeof *KEPT; i++)
+        sigdelset(set, KEPT[i]);
+    sigdelset(set, hearth_wall_signal());
+}
+
+/* The ones that matter, as far as one may block them. */
+static bool blocks_signals(const sigset_t *mask)
+{
+    for (int number = 1; number < SIGSYS; number++)
+        if (number != SIGKILL && number != SIGSTOP && number != SIGSEGV && number != SIGBUS &&
+            number != SIGILL && number != SIGFPE && number != SIGTRAP && number != SIGABRT &&
+            !sigismember(mask, number))
             return false;
     return true;
+}
+
+void hearth_signals_begin(HearthSlot *slot)
+{
+    sigset_t mask, all;
+    if (slot->signals == HEARTH_SIGNALS_BLOCKED)
+        return;
+    asynchronous(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &mask);
+    slot->mask = mask;
+    slot->signals = blocks_signals(&mask) ? HEARTH_SIGNALS_BLOCKED : HEARTH_SIGNALS_OPEN;
+}
+
+void hearth_signals_end(HearthSlot *slot)
+{
+    if (slot->signals == HEARTH_SIGNALS_OPEN)
+        pthread_sigmask(SIG_SETMASK, &slot->mask, NULL);
 }
 
 bool hearth_wall_raise(HearthSlot *slot)
 {
     uint64_t from = (uint64_t)hearth_signal_return;
-    if (slot->wall == HEARTH_WALL_UNKNOWN)
-        slot->wall = blocks_signals() ? HEARTH_WALL_LOWERED : HEARTH_WALL_NEVER;
     if (slot->wall != HEARTH_WALL_LOWERED)
         return slot->wall == HEARTH_WALL_RAISED;
     slot->context->selector = 0;
@@ -285,6 +321,7 @@ bool hearth_wall_raise(HearthSlot *slot)
 
 void hearth_wall_lower(HearthSlot *slot)
 {
+    slot->signals = HEARTH_SIGNALS_UNKNOWN;
     if (slot->wall != HEARTH_WALL_RAISED)
         return;
     prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);

@@ -94,9 +94,12 @@ bool hearth_monitor_start(void)
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
-    stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack == MAP_FAILED)
+    if (!stack)
+        stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED) {
+        stack = NULL;
         return false;
+    }
     sigfillset(&all);
     pthread_attr_init(&attributes);
     pthread_attr_setstack(&attributes, stack, STACK_SIZE);

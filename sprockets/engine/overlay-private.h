@@ -45,6 +45,8 @@ typedef struct {
 
 /** Makes its tables; false with errno. */
 bool hearth_overlay_init(HearthOverlay *overlay);
+/** Gives its memory back, also of one that could not be made whole. */
+void hearth_overlay_clear(HearthOverlay *overlay);
 /** True if `address` lies in its tables or frames. */
 bool hearth_overlay_owns(const HearthOverlay *overlay, uint64_t address);
 /** Empties it for the next call. */

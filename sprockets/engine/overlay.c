@@ -28,6 +28,22 @@ bool hearth_overlay_init(HearthOverlay *overlay)
            overlay->seen_index;
 }
 
+static void give_back(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}
+
+void hearth_overlay_clear(HearthOverlay *overlay)
+{
+    give_back(overlay->frames, HEARTH_OVERLAY_PAGES * sizeof(HearthFrame));
+    give_back(overlay->pool, (size_t)HEARTH_OVERLAY_PAGES * HEARTH_PAGE);
+    give_back(overlay->frame_index, HEARTH_OVERLAY_INDEX * sizeof(uint16_t));
+    give_back(overlay->seen, HEARTH_OVERLAY_WORDS * sizeof(HearthSeenWord));
+    give_back(overlay->seen_index, HEARTH_OVERLAY_INDEX * sizeof(uint16_t));
+    memset(overlay, 0, sizeof *overlay);
+}
+
 static bool holds(const void *start, size_t size, uint64_t address)
 {
     return address - (uint64_t)start < size;

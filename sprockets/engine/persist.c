@@ -11,6 +11,7 @@
 #include "sprockets/engine/cache-private.h"
 #include "sprockets/engine/engine.h"
 #include "sprockets/engine/module-private.h"
+#include "sprockets/engine/overlay-private.h"
 
 /*
  * Translations in a file.
@@ -323,6 +324,14 @@ static bool read_fragment(Stream *stream, Incoming *incoming)
            fragment->exit_count <= TABLE_MAX && incoming->entry <= fragment->size;
 }
 
+static bool holds(const HearthFold *fold)
+{
+    uint64_t value64;
+    return hearth_copy_safely(&value64, (const void *)fold->slot, sizeof value64) ==
+               sizeof value64 &&
+           value64 == fold->value;
+}
+
 /* False also if it belongs to an object that is not loaded, or a slot taken as constant holds something else. */
 static bool read_rest(Stream *stream, Incoming *incoming, uint64_t start)
 {
@@ -344,7 +353,7 @@ static bool read_rest(Stream *stream, Incoming *incoming, uint64_t start)
         whole_exit(stream, &incoming->exits[i], start);
     bool good = !stream->failed;
     for (uint32_t i = 0; good && i < fragment->fold_count; i++)
-        good = *(const uint64_t *)incoming->folds[i].slot == incoming->folds[i].value;
+        good = holds(&incoming->folds[i]);
     return good;
 }
 

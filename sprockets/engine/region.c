@@ -10,7 +10,7 @@
 #include "sprockets/engine/cache-private.h"
 #include "sprockets/engine/state-private.h"
 
-#define REGIONS_MAX 32768
+#define REGIONS_MAX 131072          /* the kernel has 65,530 unless somebody raised that */
 #define TEXT_SIZE (8 * 1024 * 1024) /* bytes of /proc/self/maps at most */
 
 static HEARTH_STATE struct {
@@ -89,8 +89,11 @@ uint64_t hearth_region_loads(void)
 
 bool hearth_region_init(void)
 {
+    if (map.regions && map.regions != MAP_FAILED && map.text != MAP_FAILED)
+        return true;
     /* Kept open: a process that confines itself later can open nothing. */
-    map.file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (map.file <= 0)
+        map.file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     map.regions = mmap(NULL, REGIONS_MAX * sizeof(HearthRegion), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     map.text = mmap(NULL, TEXT_SIZE, PROT_READ | PROT_WRITE,

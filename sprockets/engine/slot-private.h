@@ -83,11 +83,17 @@ typedef struct {
     bool absent[2];   /* the part falls on no memory: by a mask it was left out */
 } HearthPending;
 
+/** Whether signals from outside reach the thread; looked at in its first call and after hearth_engine_rest. */
+typedef enum {
+    HEARTH_SIGNALS_UNKNOWN,
+    HEARTH_SIGNALS_BLOCKED, /* by the host: nothing is to be done */
+    HEARTH_SIGNALS_OPEN,    /* the engine blocks them for each call */
+} HearthSignals;
+
 /** The second wall in this thread. */
 typedef enum {
-    HEARTH_WALL_UNKNOWN,
-    HEARTH_WALL_NEVER, /* signals may come here, or the kernel has no such thing */
     HEARTH_WALL_LOWERED,
+    HEARTH_WALL_NEVER, /* the kernel has no such thing */
     HEARTH_WALL_RAISED,
 } HearthWall;
 
@@ -104,6 +110,8 @@ struct HearthSlot {
     HearthSlot *next;     /* all slots; under the lock of slot.c */
     _Atomic bool in_use;  /* by a thread */
     HearthWall wall;
+    HearthSignals signals;
+    sigset_t mask;      /* of the thread, while the engine blocks signals */
     void *signal_stack; /* ours; NULL: the thread has one of its own */
 
     /* The call in progress. */

@@ -53,12 +53,14 @@ static char *reserve_slot(void)
     uint64_t random = 0;
     if (next == 0 && getrandom(&random, sizeof random, GRND_NONBLOCK) == sizeof random)
         next = random % 1024;
-    for (int i = 0; i < SLOTS_TRIES; i++) {
-        void *at = (void *)(SLOTS_BASE + SLOTS_STEP * next++);
+    for (uint64_t i = 0; i < SLOTS_TRIES; i++) {
+        void *at = (void *)(SLOTS_BASE + SLOTS_STEP * (next + i));
         void *base = mmap(at, HEARTH_SLOT_SIZE, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         if (base != MAP_FAILED)
-            return base;
+            next += i + 1;
+        if (base != MAP_FAILED || errno != EEXIST)
+            return base == MAP_FAILED ? NULL : base;
     }
     return NULL;
 }
@@ -124,23 +126,33 @@ static void fill_context(HearthSlot *slot)
     hearth_gate_init(context);
 }
 
+static bool fill_slot(HearthSlot *slot)
+{
+    slot->base = reserve_slot();
+    if (!slot->base || !commit(slot, HEARTH_SLOT_CONTEXT, sizeof(HearthContext)) ||
+        !commit(slot, HEARTH_SLOT_BUFFER, HEARTH_SLOT_BUFFER_SIZE) ||
+        !commit(slot, HEARTH_SLOT_STACK + HEARTH_SLOT_SHADOW_OFFSET, HEARTH_SLOT_STACK_SIZE) ||
+        !hearth_overlay_init(&slot->overlay))
+        return false;
+    slot->context = (HearthContext *)(slot->base + HEARTH_SLOT_CONTEXT);
+    madvise(slot->context, sizeof *slot->context, MADV_POPULATE_WRITE);
+    fill_context(slot);
+    return make_zones(slot);
+}
+
 static HearthSlot *make_slot(void)
 {
     HearthSlot *slot =
         mmap(NULL, sizeof *slot, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (slot == MAP_FAILED)
         return NULL;
-    slot->base = reserve_slot();
-    if (!slot->base || !commit(slot, HEARTH_SLOT_CONTEXT, sizeof(HearthContext)) ||
-        !commit(slot, HEARTH_SLOT_BUFFER, HEARTH_SLOT_BUFFER_SIZE) ||
-        !commit(slot, HEARTH_SLOT_STACK + HEARTH_SLOT_SHADOW_OFFSET, HEARTH_SLOT_STACK_SIZE) ||
-        !hearth_overlay_init(&slot->overlay))
-        return NULL; /* addresses alone are lost */
-    slot->context = (HearthContext *)(slot->base + HEARTH_SLOT_CONTEXT);
-    madvise(slot->context, sizeof *slot->context, MADV_POPULATE_WRITE);
-    fill_context(slot);
-    if (!make_zones(slot))
+    if (!fill_slot(slot)) {
+        if (slot->base)
+            munmap(slot->base, HEARTH_SLOT_SIZE);
+        hearth_overlay_clear(&slot->overlay);
+        munmap(slot, sizeof *slot);
         return NULL;
+    }
     slot->next = atomic_load(&slots);
     atomic_store(&slots, slot);
     return slot;
@@ -174,7 +186,8 @@ HearthSlot *hearth_slot_of_thread(void)
     slot->thread = gettid();
     slot->host_thread = (uint64_t)__builtin_thread_pointer();
     slot->storage = (HearthThread){0};
-    slot->wall = HEARTH_WALL_UNKNOWN;
+    slot->wall = HEARTH_WALL_LOWERED;
+    slot->signals = HEARTH_SIGNALS_UNKNOWN;
     if (!hearth_wall_prepare_thread(slot)) {
         atomic_store(&slot->in_use, false);
         return NULL;

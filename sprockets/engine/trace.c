@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "sprockets/engine/intercept-private.h"
+#include "sprockets/engine/overlay-private.h"
 #include "sprockets/engine/region-private.h"
 
 /*
  * What a fragment is made of: the instructions that run one after the other from its entry, through direct
  * jumps, past conditional branches not taken and calls returned from.
  */
-
-#define ENDBR64 4 /* bytes */
 
 /* The step of the fragment's own code at `pc`; instructions of inlined functions do not count. */
 static uint16_t find_step(const HearthTranslation *translation, uint64_t pc)
@@ -37,18 +36,19 @@ uint64_t hearth_trace_slot(uint64_t address)
 {
     static const uint8_t ENDBR[] = {0xF3, 0x0F, 0x1E, 0xFA};
     HearthRegion region;
+    uint8_t bytes[16], at = 0;
     int32_t distance;
-    if (!hearth_region_code(address, &region) || region.end - address < 16)
+    if (!hearth_region_code(address, &region) || region.end - address < sizeof bytes ||
+        hearth_copy_safely(bytes, (const void *)address, sizeof bytes) != sizeof bytes)
         return 0;
-    const uint8_t *at = (const uint8_t *)address;
-    if (memcmp(at, ENDBR, sizeof ENDBR) == 0)
-        at += ENDBR64;
-    if (*at == 0xF2)
+    if (memcmp(bytes, ENDBR, sizeof ENDBR) == 0)
+        at += sizeof ENDBR;
+    if (bytes[at] == 0xF2)
         at++;
-    if (at[0] != 0xFF || at[1] != 0x25)
+    if (bytes[at] != 0xFF || bytes[at + 1] != 0x25)
         return 0;
-    memcpy(&distance, at + 2, sizeof distance);
-    return (uint64_t)(at + 6) + (uint64_t)(int64_t)distance;
+    memcpy(&distance, bytes + at + 2, sizeof distance);
+    return address + at + 6 + (uint64_t)(int64_t)distance;
 }
 
 /* What a constant slot holds, noted; 0: it may change, or does not hold code. */
@@ -58,8 +58,9 @@ static uint64_t fold(HearthTranslation *translation, uint64_t slot)
     if (slot % 8 != 0 || !hearth_region_constant(slot) ||
         translation->fold_count == HEARTH_FRAGMENT_FOLDS)
         return 0;
-    uint64_t value = *(const uint64_t *)slot;
-    if (!hearth_region_code(value, &region))
+    uint64_t value = 0;
+    if (hearth_copy_safely(&value, (const void *)slot, sizeof value) != sizeof value ||
+        !hearth_region_code(value, &region))
         return 0;
     translation->folds[translation->fold_count++] = (HearthFold){slot, value};
     return value;
@@ -85,6 +86,17 @@ static void make_direct(HearthTranslation *translation, HearthInsn *insn)
     insn->target = value;
 }
 
+/* As many bytes as there are of the longest instruction: the file may have been cut short. */
+static uint64_t read_code(uint64_t pc, uint64_t available, uint8_t *to)
+{
+    uint64_t most = sizeof((HearthInsn *)0)->bytes, left = HEARTH_PAGE - pc % HEARTH_PAGE;
+    uint64_t size = available < most ? available : most;
+    if (hearth_copy_safely(to, (const void *)pc, size) == size)
+        return size;
+    size = left < size ? left : size;
+    return hearth_copy_safely(to, (const void *)pc, size);
+}
+
 void hearth_trace_read(HearthTranslation *translation, uint64_t pc, HearthInsn *ret_insn)
 {
     HearthRegion *region = &translation->region;
@@ -93,7 +105,8 @@ void hearth_trace_read(HearthTranslation *translation, uint64_t pc, HearthInsn *
         *ret_insn = (HearthInsn){.pc = pc, .kind = HEARTH_INSN_UNSUPPORTED};
         return;
     }
-    hearth_decode(pc, (const uint8_t *)pc, region->end - pc, ret_insn);
+    uint8_t bytes[sizeof ret_insn->bytes];
+    hearth_decode(pc, bytes, read_code(pc, region->end - pc, bytes), ret_insn);
     if (ret_insn->kind == HEARTH_INSN_JMP_REG || ret_insn->kind == HEARTH_INSN_CALL_REG)
         make_direct(translation, ret_insn);
     if (ret_insn->kind == HEARTH_INSN_JMP || ret_insn->kind == HEARTH_INSN_CALL)

@@ -255,6 +255,8 @@ static bool write_fragment(HearthTranslation *translation, uint64_t from)
 
 bool hearth_translate_init(void)
 {
+    if (translation_memory)
+        return true;
     void *memory = mmap(NULL, sizeof *translation_memory, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED)

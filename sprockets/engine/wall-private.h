@@ -5,9 +5,12 @@
 /**
  * What stands around a thread with calls: signals, gs, time, and the second wall.
  *
- * The wall is syscall user dispatch: while translated code runs, a system call of this thread, from wherever, raises SIGSYS, which
- * ends the call. It stands behind the translator, which leaves no system call in what it writes. A signal handler
- * of the host could not make system calls meanwhile, so it is raised only in threads where asynchronous signals are blocked.
+ * Signals from outside must not come while a call is in progress: the kernel would write a handler's frame to wherever
+ * the call's stack pointer leads. In threads that do not block them the engine does so for each call.
+ *
+ * The wall is syscall user dispatch: while translated code runs, a system call of this thread, from wherever,
+ * raises SIGSYS, which ends the call. It stands behind the translator, which leaves no system call in what it
+ * writes.
  */
 
 /** Installs the handlers of faults and starts the monitor; false with errno. */
@@ -15,6 +18,10 @@ bool hearth_fault_init(void);
 
 /** Sets gs and the signal stack of this thread; false with errno. */
 bool hearth_wall_prepare_thread(HearthSlot *slot);
+
+/** Around each call. */
+void hearth_signals_begin(HearthSlot *slot);
+void hearth_signals_end(HearthSlot *slot);
 
 /** Raises the wall; false where it cannot stand. */
 bool hearth_wall_raise(HearthSlot *slot);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,10 +162,54 @@ static void data_of_an_instance_is_stored_to_directly_and_restored(void)
     g_assert_cmpuint(result.stats.overlay_pages, >, 0);
 }
 
+/* A base that is the call's own says nothing of what lies beside it. */
+static void what_follows_the_data_of_an_instance_stays_the_hosts(void)
+{
+    RunnerFunction store =
+        runner_find(runner_load(GUESTS, "engine-guest-own", FALSE), "store_across_end");
+    HearthEngineInstance *instance = hearth_engine_instance_new((const void *)store);
+    const HearthEngineCall call_store = {.entry = (guint64)store, .instance = instance};
+    g_assert_nonnull(instance);
+    for (guint i = 0; i < 3; i++) {
+        hearth_engine_run(&call_store, &result);
+        g_assert_cmpint(result.outcome, ==, HEARTH_ENGINE_RETURNED);
+        g_assert_cmpuint(*(volatile guint64 *)result.value, ==, 0);
+        g_assert_cmpuint(result.stats.overlay_pages, ==, 1);
+    }
+    hearth_engine_instance_free(instance);
+}
+
 static void there_is_no_instance_of_what_is_no_object(void)
 {
     g_autofree guint64 *heap = g_new0(guint64, 1);
     g_assert_null(hearth_engine_instance_new(heap));
+}
+
+/* Where the call may write is no code, be it of a file. */
+static void code_that_is_writable_does_not_run(void)
+{
+    int file = memfd_create("code", MFD_CLOEXEC);
+    g_assert_cmpint(write(file, "\xc3", 1), ==, 1);
+    for (guint i = 0; i < 2; i++) {
+        int mode = PROT_READ | PROT_EXEC | (i == 0 ? 0 : PROT_WRITE);
+        void *code = mmap(NULL, 4096, mode, MAP_PRIVATE, file, 0);
+        g_assert_true(code != MAP_FAILED);
+        hearth_engine_run(&(HearthEngineCall){.entry = (guint64)code}, &result);
+        g_assert_cmpint(result.outcome, ==,
+                        i == 0 ? HEARTH_ENGINE_RETURNED : HEARTH_ENGINE_ESCAPED);
+    }
+    close(file);
+}
+
+static void the_host_keeps_the_modes_of_its_processor(void)
+{
+    guint16 own, wanted = 0x27F, after; /* numbers of 53 bits */
+    __asm__ volatile("fnstcw %0" : "=m"(own));
+    __asm__ volatile("fldcw %0" ::"m"(wanted));
+    call("count_calls", 0, 0, NULL);
+    __asm__ volatile("fnstcw %0" : "=m"(after));
+    __asm__ volatile("fldcw %0" ::"m"(own));
+    g_assert_cmphex(after, ==, wanted);
 }
 
 /* --- Faults ------------------------------------------------------------------------------------ */
@@ -286,6 +331,19 @@ static void memory_is_limited(void)
         g_assert_cmpuint(result.value, >=, mebibytes * 3 / 4 - 1);
         g_assert_cmpuint(result.stats.memory, <=, mebibytes * MEBIBYTE);
     }
+}
+
+static void what_was_stored_is_read_across_pages(void)
+{
+    g_autofree char *pages = g_malloc0(5 * 4096);
+    guint64 start = ((guint64)pages + 2 * 4096 - 1) & ~(guint64)4095;
+    for (guint i = 0; i < 2; i++) {
+        call("read_across_pages", start, 0, NULL);
+        runner_assert_returned("read_across_pages", &result, 1);
+        g_assert_cmpuint(result.stats.overlay_pages, ==, 2);
+    }
+    for (gsize i = 0; i < 4 * (gsize)4096; i++)
+        g_assert_cmphex((guint8)pages[i], ==, 0);
 }
 
 static void overlay_pages_are_limited(void)
@@ -641,12 +699,16 @@ static void add_functions(void)
     CASE("prepare", what_prepares_the_area_is_called_first);
     CASE("data/every-call", data_is_as_it_was_for_every_call);
     CASE("data/instance", data_of_an_instance_is_stored_to_directly_and_restored);
+    CASE("data/beside-instance", what_follows_the_data_of_an_instance_stays_the_hosts);
+    CASE("code/writable", code_that_is_writable_does_not_run);
+    CASE("modes/kept", the_host_keeps_the_modes_of_its_processor);
     CASE("data/no-instance", there_is_no_instance_of_what_is_no_object);
     CASE("fault", a_fault_ends_the_call_and_is_placed);
     CASE("uncaught", an_exception_that_nobody_catches_ends_the_call);
     CASE("limits/processor-time", processor_time_is_limited);
     CASE("limits/wall-time", wall_time_is_limited);
     CASE("limits/memory", memory_is_limited);
+    CASE("data/across-pages", what_was_stored_is_read_across_pages);
     CASE("limits/overlay", overlay_pages_are_limited);
     CASE("limits/log", the_log_is_limited);
     CASE("limits/emit", emitted_bytes_are_limited);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/unit/sprockets/engine/runner.h"
 
@@ -300,6 +301,27 @@ static void a_call_whose_reads_always_change_is_a_conflict(void)
     }
 }
 
+/* What one call found constant need not be so in the next. */
+static void what_was_constant_is_looked_at_anew_in_each_call(void)
+{
+    static HearthEngineResult result;
+    const gsize size = 3 * 4096;
+    char *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(pages != MAP_FAILED);
+    guint64 *word = (guint64 *)(pages + 4096);
+    *word = 100;
+    g_assert_cmpint(mprotect(pages, size, PROT_READ), ==, 0);
+    Changing changing = {.word = word};
+    run_changing(&changing, TRUE, 3, &result);
+    runner_assert_returned("read_twice", &result, 100);
+    g_assert_cmpint(mprotect(pages, size, PROT_READ | PROT_WRITE), ==, 0);
+    changing = (Changing){.word = word, .changes = 1};
+    run_changing(&changing, TRUE, 3, &result);
+    runner_assert_returned("read_twice", &result, 101);
+    g_assert_cmpuint(result.stats.tries, ==, 2);
+    munmap(pages, size);
+}
+
 static void a_call_that_nobody_disturbs_is_run_once(void)
 {
     static HearthEngineResult result;
@@ -339,6 +361,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/oracle/reads/again", a_call_whose_reads_were_changed_is_run_again);
     g_test_add_func("/engine/oracle/reads/conflict",
                     a_call_whose_reads_always_change_is_a_conflict);
+    g_test_add_func("/engine/oracle/reads/constant",
+                    what_was_constant_is_looked_at_anew_in_each_call);
     g_test_add_func("/engine/oracle/reads/once", a_call_that_nobody_disturbs_is_run_once);
     g_test_add_func("/engine/oracle/reads/unasked", reads_are_not_validated_unasked);
     return g_test_run();

@@ -36,7 +36,8 @@ gboolean verifier_check_begin(const VerifierInsn *insn, VerifierCheck *ret_check
         return FALSE;
     }
     ret_check->phase = VERIFIER_PHASE_ADDRESS;
-    return ret_check->scratch != ret_check->base && ret_check->scratch != ret_check->index;
+    return ret_check->scratch != VERIFIER_RSP && ret_check->scratch != ret_check->base &&
+           ret_check->scratch != ret_check->index;
 }
 
 /* cmp reg, imm32: the register, if the number is that. */
@@ -265,8 +266,8 @@ gboolean verifier_check_covers(const VerifierCheck *check, VerifierCheckKind kin
 {
     gint64 distance = insn->disp - check->disp;
     gboolean restored = check->restore == 0 || check->restore == 5;
-    gboolean rip = insn->base == VERIFIER_RIP && check->base == VERIFIER_NONE &&
-                   insn->index == VERIFIER_NONE;
+    gboolean rip =
+        insn->base == VERIFIER_RIP && check->base == VERIFIER_NONE && insn->index == VERIFIER_NONE;
     return check->phase == VERIFIER_PHASE_DONE && restored && check->kind == kind &&
            (rip || check->base == insn->base) && check->index == insn->index &&
            check->scale == insn->scale && check->thread == (insn->segment == 0x65) &&
@@ -319,12 +320,23 @@ void verifier_known_add(VerifierKnown *known, const VerifierCheck *check)
     known->site[check->base] = check->site;
 }
 
+/* What a string operation moves on, and what it may count by. */
+static guint32 string_writes(const VerifierInsn *insn)
+{
+    guint8 opcode = insn->bytes[insn->length - 1];
+    gboolean repeats =
+        memchr(insn->bytes, 0xF2, insn->length) || memchr(insn->bytes, 0xF3, insn->length);
+    gboolean source = (opcode & 0xFE) == 0xA4 || (opcode & 0xFE) == 0xA6 || (opcode & 0xFE) == 0xAC;
+    gboolean target = (opcode & 0xFE) != 0xAC, loads = (opcode & 0xFE) == 0xAC;
+    return (repeats ? 1u << HEARTH_RCX : 0) | (source ? 1u << HEARTH_RSI : 0) |
+           (target ? 1u << HEARTH_RDI : 0) | (loads ? 1u << HEARTH_RAX : 0);
+}
+
 void verifier_known_step(const VerifierWalk *walk, VerifierKnown *known, const VerifierInsn *insn)
 {
     guint32 site;
-    known->private &= ~insn->writes;
-    if (insn->kind == VERIFIER_STRING_STORE || insn->kind == VERIFIER_STRING_LOAD)
-        known->private &= ~(1u << HEARTH_RDI | 1u << HEARTH_RSI | 1u << HEARTH_RCX);
+    gboolean string = insn->kind == VERIFIER_STRING_STORE || insn->kind == VERIFIER_STRING_LOAD;
+    known->private &= ~(string ? string_writes(insn) : insn->writes);
     for (guint i = 0; i < G_N_ELEMENTS(known->spilled); i++) {
         gint64 at = AT(spill[0]) + 8 * (gint64)i;
         guint8 saved = verifier_gs_move(insn, 0x89, at), loaded = verifier_gs_move(insn, 0x8B, at);

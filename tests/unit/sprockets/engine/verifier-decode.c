@@ -94,7 +94,8 @@ static guint read_modrm(VerifierInsn *insn, const guint8 *bytes, gsize available
         insn->disp = value;
         at += 4;
     } else if (mod == 1) {
-        insn->disp = (gint8)bytes[at++];
+        insn->disp = bytes[at] < 128 ? bytes[at] : bytes[at] - 256;
+        at++;
         insn->slack = evex ? 128 * 64 : 0;
     }
     return at;
@@ -164,6 +165,12 @@ static void decode_vector(VerifierInsn *insn, const guint8 *bytes, gsize availab
         at += evex ? 4 : 3;
     }
     guint8 opcode = bytes[at++];
+    if (evex && !(bytes[at - 3] & 4)) {
+        /* MVEX of another processor; in those to come an index of another meaning. */
+        insn->length = at;
+        insn->kind = VERIFIER_DENIED;
+        return;
+    }
     if (map < 1 || map > 3)
         return;
     if (map == 1 && opcode == 0x77 && !evex) {
@@ -218,6 +225,22 @@ static guint8 number_of(x86_reg reg)
     }
     known = TRUE;
     return numbers[reg];
+}
+
+static gboolean is_hint(guint id)
+{
+    switch (id) {
+    case X86_INS_PREFETCH:
+    case X86_INS_PREFETCHNTA:
+    case X86_INS_PREFETCHT0:
+    case X86_INS_PREFETCHT1:
+    case X86_INS_PREFETCHT2:
+    case X86_INS_PREFETCHW:
+    case X86_INS_NOP:
+        return TRUE;
+    default:
+        return FALSE;
+    }
 }
 
 /* The first operand is read only. */
@@ -443,6 +466,20 @@ static VerifierKind kind_of(const cs_insn *from)
     case X86_INS_MOVSW:
     case X86_INS_MOVSQ:
         return VERIFIER_STRING_STORE;
+    case X86_INS_LODSB:
+    case X86_INS_LODSW:
+    case X86_INS_LODSD:
+    case X86_INS_LODSQ:
+    case X86_INS_SCASB:
+    case X86_INS_SCASW:
+    case X86_INS_SCASD:
+    case X86_INS_SCASQ:
+    case X86_INS_CMPSB:
+    case X86_INS_CMPSW:
+    case X86_INS_CMPSQ:
+        return VERIFIER_STRING_LOAD;
+    case X86_INS_CMPSD: /* also the name of a comparison of doubles */
+        return from->detail->x86.opcode[0] == 0xA7 ? VERIFIER_STRING_LOAD : VERIFIER_PLAIN;
     case X86_INS_MOVSD: /* also the name of a move of a double */
         return from->detail->x86.opcode[0] == 0xA5 ? VERIFIER_STRING_STORE : VERIFIER_PLAIN;
     default:
@@ -468,6 +505,7 @@ static void decode_unknown(VerifierInsn *insn, const guint8 *bytes, gsize availa
         /* Hints that do nothing, endbr64 and rdsspq among them. */
         guint end = read_modrm(insn, bytes, available, at + 1, rex >> 1 & 1, rex & 1, FALSE);
         insn->memory = FALSE;
+        insn->hint = TRUE;
         insn->length = end;
         insn->kind = end ? VERIFIER_PLAIN : VERIFIER_BAD;
         insn->writes = first == 0x1E ? 1u << ((bytes[at + 1] & 7) | (rex & 1) << 3) : 0;
@@ -515,13 +553,16 @@ static void decode_legacy(VerifierInsn *insn, const guint8 *bytes, gsize availab
     insn->kind = kind_of(decoded);
     take_registers(insn, decoded);
     take_memory(insn, decoded, prefixes);
+    if (decoded->id == X86_INS_CMP || decoded->id == X86_INS_TEST)
+        insn->writes = 0; /* Capstone 4.0.2 knows better of some forms */
+    insn->hint = is_hint(decoded->id);
     insn->target =
         decoded->detail->x86.op_count ? (guint64)decoded->detail->x86.operands[0].imm : 0;
     insn->odd = prefixes->data16 && !((insn->bytes[prefixes->at] & 0xF8) == 0x48);
     guint8 opcode = decoded->detail->x86.opcode[0];
     /* What is at rdi has no segment that could be chosen. */
     if ((opcode & 0xFE) == 0xAA || (opcode & 0xFE) == 0xAE)
-        insn->segment = insn->kind == VERIFIER_STRING_STORE ? 0 : insn->segment;
+        insn->segment = insn->kind == VERIFIER_PLAIN ? insn->segment : 0;
 }
 
 void verifier_decode(const guint8 *bytes, gsize available, guint64 address, VerifierInsn *ret_insn)

@@ -13,6 +13,7 @@ typedef enum {
     VERIFIER_PUSH, /* moves rsp by eight, stores there */
     VERIFIER_POP,
     VERIFIER_STRING_STORE,
+    VERIFIER_STRING_LOAD,
     VERIFIER_JMP,  /* to `target` */
     VERIFIER_JCC,  /* to `target` or on; loop and jrcxz too */
     VERIFIER_CALL, /* to `target` */
@@ -33,6 +34,7 @@ typedef struct {
     guint32 writes;    /* general registers, by bit; more than it writes, never less */
     gboolean memory;   /* has an operand in memory that is accessed */
     gboolean stores;
+    gboolean hint;          /* a prefetch or no operation: it reads nothing */
     gboolean short_address; /* 32 bits */
     guint8 segment;         /* 0, 0x64 or 0x65: the last that is there */
     guint8 base, index, scale;

@@ -20,7 +20,7 @@ typedef struct {
 } VerifierViolation;
 
 typedef struct {
-    guint fragments, instructions, stores, checked, bounces;
+    guint fragments, instructions, stores, checked, loads, bounces;
     GPtrArray *violations; /* VerifierViolation; at most VERIFIER_EXAMPLES for each rule */
     GHashTable *rules;     /* how often each was broken */
     guint count;           /* of violations, all of them */

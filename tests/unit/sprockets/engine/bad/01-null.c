@@ -21,3 +21,10 @@ uint64_t misbehave_not_canonical(uint64_t *area, Victim *victim)
     *(volatile int *)((uint64_t)area | 0x8000000000000000) = 1;
     return 1;
 }
+
+/* Address 0 is what free places of a table have. */
+uint64_t misbehave_call(uint64_t *area, Victim *victim)
+{
+    uint64_t (*volatile function)(void) = NULL;
+    return function();
+}

@@ -321,6 +321,27 @@ GUEST(store_words)
     return ((unsigned char *)first)[second * 8 - 1] == 0x77 ? 0 : 2;
 }
 
+/* Stores where a page begins, at `first`, and reads across its beginning, then the other way round. */
+GUEST(read_across_pages)
+{
+    typedef uint64_t Loose __attribute__((aligned(1)));
+    *(volatile uint32_t *)first = 0x11223344;
+    uint64_t across = *(volatile Loose *)(first - 4);
+    *(volatile Loose *)(first + 4092) = 0x5566778811223344;
+    return across >> 32 == 0x11223344 && *(volatile uint32_t *)(first + 4096) == 0x55667788;
+}
+
+/* Where the object's data ends. */
+extern char _end[] __attribute__((visibility("hidden")));
+
+/* Stores to the last word of the object's data, and by the same register beyond it; where that was. */
+GUEST(store_across_end)
+{
+    uint64_t words = ((uint64_t)_end & ~7ull) - 16;
+    __asm__ volatile("mov %1, (%0)\n\tmov %1, 64(%0)" ::"r"(words), "r"(0x1234ull) : "memory");
+    return words + 64;
+}
+
 /* Fills memory of all kinds with `first`, computes for a while, and looks whether it is still there. */
 GUEST(keep_apart)
 {
