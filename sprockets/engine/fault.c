@@ -182,6 +182,20 @@ static bool handle(HearthSlot *slot, int number, const siginfo_t *info, ucontext
     return true;
 }
 
+/*
+ * Back to where the signal came, by our own way: a host that sets a handler aside and puts it back with libc's
+ * sigaction gives it libc's way, which the second wall would not let through.
+ */
+_Noreturn static void go_back(const ucontext_t *state)
+{
+    __asm__ volatile("mov %0, %%rsp\n\t"
+                     "jmp hearth_signal_return"
+                     :
+                     : "r"(state)
+                     : "memory");
+    __builtin_unreachable();
+}
+
 static void on_fault(int number, siginfo_t *info, void *data)
 {
     HearthSlot *slot = hearth_slot_current();
@@ -202,6 +216,7 @@ static void on_fault(int number, siginfo_t *info, void *data)
         slot->context->selector = selector;
     }
     errno = saved;
+    go_back(state);
 }
 
 /* From the monitor, again and again until the call has ended: a gate is not interrupted. */
@@ -209,11 +224,11 @@ static void on_expiry(int number, siginfo_t *info, void *data)
 {
     HearthSlot *slot = hearth_slot_current();
     ucontext_t *state = data;
-    if (!slot || !atomic_load(&slot->running) || !slot->expired ||
-        !hearth_cache_holds((uint64_t)state->uc_mcontext.gregs[REG_RIP]))
-        return;
-    end_from_signal(slot, state, HEARTH_ENGINE_TIMED_OUT,
-                    slot->expired == 1 ? "wall-time" : "cpu-time");
+    if (slot && atomic_load(&slot->running) && slot->expired &&
+        hearth_cache_holds((uint64_t)state->uc_mcontext.gregs[REG_RIP]))
+        end_from_signal(slot, state, HEARTH_ENGINE_TIMED_OUT,
+                        slot->expired == 1 ? "wall-time" : "cpu-time");
+    go_back(state);
 }
 
 int hearth_wall_signal(void)
