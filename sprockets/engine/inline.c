@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "sprockets/engine/intercept-private.h"
 #include "sprockets/engine/state-private.h"
 #include "sprockets/engine/translation-private.h"
@@ -11,6 +13,7 @@
  */
 
 #define INLINE_INSNS 40
+#define REFUSED 1024 /* functions that are remembered as not qualifying */
 
 typedef struct {
     HearthInsn insns[INLINE_INSNS]; /* by address, once the plan is complete */
@@ -75,7 +78,7 @@ static bool sort(Plan *plan)
     return true;
 }
 
-static bool make_plan(HearthTranslation *translation, Plan *plan, uint64_t entry)
+static bool read_all(HearthTranslation *translation, Plan *plan, uint64_t entry)
 {
     plan->count = plan->wanted_count = 0;
     plan->returns = false;
@@ -86,6 +89,22 @@ static bool make_plan(HearthTranslation *translation, Plan *plan, uint64_t entry
             return false;
     }
     return plan->returns && sort(plan);
+}
+
+/* Most functions do not qualify, and most are called from several places. */
+static bool make_plan(HearthTranslation *translation, Plan *plan, uint64_t entry)
+{
+    static HEARTH_STATE uint64_t refused[REFUSED], epoch; /* under the lock of the cache */
+    uint64_t *place = &refused[(entry ^ entry >> 10) % REFUSED];
+    if (epoch != hearth_cache_epoch())
+        memset(refused, 0, sizeof refused);
+    epoch = hearth_cache_epoch();
+    if (*place == entry)
+        return false;
+    bool made = read_all(translation, plan, entry);
+    if (!made)
+        *place = entry;
+    return made;
 }
 
 /* Places count in 32 bits from the lowest pc. */

@@ -9,7 +9,7 @@
  * (System V ABI). A fragment that does read flags of before its entry is marked and refused to such branches.
  */
 
-#define HEARTH_FRAGMENT_INSNS 48
+#define HEARTH_FRAGMENT_INSNS 32
 
 typedef struct HearthTranslation HearthTranslation;
 

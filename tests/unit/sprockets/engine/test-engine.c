@@ -333,6 +333,13 @@ static void memory_is_limited(void)
     }
 }
 
+static void the_stack_counts_as_memory(void)
+{
+    const HearthEngineLimits limits = {.memory = 4 * MEBIBYTE};
+    call("recurse_deep", 6000, 0, &limits);
+    assert_ended(HEARTH_ENGINE_OUT_OF_MEMORY, "memory");
+}
+
 static void what_was_stored_is_read_across_pages(void)
 {
     g_autofree char *pages = g_malloc0(5 * 4096);
@@ -709,6 +716,7 @@ static void add_functions(void)
     CASE("limits/wall-time", wall_time_is_limited);
     CASE("limits/memory", memory_is_limited);
     CASE("data/across-pages", what_was_stored_is_read_across_pages);
+    CASE("limits/stack", the_stack_counts_as_memory);
     CASE("limits/overlay", overlay_pages_are_limited);
     CASE("limits/log", the_log_is_limited);
     CASE("limits/emit", emitted_bytes_are_limited);
