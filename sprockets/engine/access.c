@@ -256,7 +256,7 @@ static bool set_again(const HearthTranslation *translation, const HearthStep *st
     if (next >= translation->steps + translation->step_count)
         return false;
     return next->insn.kind == HEARTH_INSN_PLAIN && next->insn.sets_rsp && !next->insn.has_memory &&
-           !next->insn.pushes && !next->landed &&
+           !next->insn.uses_stack && !next->landed &&
            next->insn.pc == step->insn.pc + step->insn.length;
 }
 
