@@ -190,23 +190,6 @@ GUEST(turn_stack)
     return 0;
 }
 
-/* As that, but the way back is what stands at `first`, and is slow in coming. */
-GUEST(turn_stack_slowly)
-{
-    __asm__ volatile("mov %%rsp, %%r8\n"
-                     "1: clflush (%0)\n"
-                     "mfence\n"
-                     "mov %0, %%rsp\n"
-                     "pop %%rsp\n"
-                     "mov %%r8, %%rsp\n"
-                     "dec %1\n"
-                     "jnz 1b"
-                     : "+r"(first), "+r"(second)
-                     :
-                     : "r8", "cc", "memory");
-    return 0;
-}
-
 /* Some of everything, `first` times over: calls and returns, the stack, malloc, libc, thread-local storage and data. */
 static uint64_t mixed(char *text, uint64_t depth)
 {
