@@ -138,7 +138,7 @@ static guint put_bytes(guint8 *out, guint used, const char *bytes, guint size)
     return used + size;
 }
 
-#define PUT(literal) (used = put_bytes(out, used, literal, sizeof literal - 1))
+#define PUT(literal) (used = put_bytes(out, used, literal, sizeof(literal) - 1))
 
 static guint put_lea_rsp(guint8 *out, guint used, gint32 disp)
 {

@@ -337,8 +337,8 @@ static void every_mnemonic_of_the_table_has_a_form(void)
     g_autoptr(GArray) forms = hearth_forms_new(hearth_instruction_allowed);
     for (guint i = 0; i < forms->len; i++)
         found[g_array_index(forms, HearthForm, i).mnemonic] = true;
-    for (guint16 i = 0; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++)
-        if (hearth_instruction_allowed(i) && !found[i])
+    for (guint i = 0; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++)
+        if (hearth_instruction_allowed((guint16)i) && !found[i])
             g_error("%s is in the table, and no bytes were found for it",
                     ZydisMnemonicGetString(i));
 }
